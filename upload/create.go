@@ -1,0 +1,188 @@
+package upload
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/muleteer/muleteer/extent"
+	"github.com/muleteer/muleteer/store"
+)
+
+// Create begins an upload. One without any byte is complete at once.
+//
+// With Sources it is a concatenation: it becomes complete when all of its
+// sources are, and Create waits a while for that.
+func (s *Service) Create(ctx context.Context, n New) (*Record, error) {
+	u, err := s.newRecord(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkSources(ctx, u); err != nil {
+		return nil, err
+	}
+	if u.Object, err = s.Store.Begin(ctx, u.ID, s.spec(u, n)); err != nil {
+		return nil, storeError(err)
+	}
+	if err := s.State.Create(ctx, u, s.Quota); err != nil {
+		// Where the state did not answer, the record may be there all the same;
+		// nobody knows its id, so it expires.
+		if errors.Is(err, ErrExists) || errors.Is(err, ErrFull) {
+			s.Store.Remove(context.WithoutCancel(ctx), u.Object)
+		}
+		return nil, stateError(err)
+	}
+	switch {
+	case len(u.Sources) > 0:
+		return s.assembleWithin(ctx, u, patience)
+	case u.full():
+		return s.finish(ctx, u)
+	}
+	return u, nil
+}
+
+// Small is up to which size, in bytes, a file that arrives in one request is
+// held in memory, so that it costs one file and one commit.
+const Small = 256 << 10
+
+// Take begins an upload and writes its first bytes. Where the body breaks, the
+// record of what was kept comes with the error; where the upload could not be
+// begun, there is none.
+func (s *Service) Take(ctx context.Context, n New, c Chunk) (*Record, error) {
+	if u, err, done := s.takeWhole(ctx, n, &c); done {
+		return u, err
+	}
+	u, err := s.Create(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	return s.Write(ctx, u.ID, c)
+}
+
+// takeWhole takes a small file whole, if it is one. If not, c.Body still has
+// all that it had.
+func (s *Service) takeWhole(ctx context.Context, n New, c *Chunk) (u *Record, err error, done bool) {
+	wp, ok := s.Store.(store.WholePutter)
+	size := max(n.Size, c.Size)
+	if !ok || s.Hook != nil || c.Body == nil || c.At != 0 || n.Partial || len(n.Sources) > 0 ||
+		size < 0 && !c.Last || size > Small || c.Len > Small || c.Len >= 0 && size >= 0 && c.Len != size {
+		return nil, nil, false
+	}
+	body, err := io.ReadAll(io.LimitReader(c.Body, Small+1))
+	// What was read is given back to the general way, which knows what to do
+	// with a body that is broken, too long or too short.
+	c.Body = &rest{Reader: io.MultiReader(bytes.NewReader(body), after(err, c.Body)), body: c.Body}
+	got := int64(len(body))
+	if err != nil || got > Small || size >= 0 && got != size || c.Len >= 0 && got != c.Len {
+		return nil, nil, false
+	}
+	if c.Verify != nil {
+		if err := c.Verify(); err != nil {
+			return nil, nil, false
+		}
+	}
+	n.Size = got
+	if u, err = s.newRecord(ctx, n); err != nil {
+		return nil, err, true
+	}
+	ctx = context.WithoutCancel(ctx)
+	if u.Object, u.Final, err = wp.PutWhole(ctx, u.ID, s.spec(u, n), body); err != nil {
+		return nil, storeError(err), true
+	}
+	u.Key, u.Phase, u.Due = u.Final.Key, Done, time.Time{}
+	if got > 0 {
+		u.Parts = []store.Part{{Extent: extent.At(0, got), CRC: u.Final.CRC}}
+	}
+	if err := s.State.Create(ctx, u, s.Quota); err != nil {
+		if errors.Is(err, ErrExists) || errors.Is(err, ErrFull) {
+			s.Store.Remove(ctx, u.object())
+		}
+		return nil, stateError(err), true
+	}
+	return u, nil, true
+}
+
+// rest is a body of which some was read already.
+type rest struct {
+	io.Reader
+	body io.Reader
+}
+
+func (r *rest) Interrupt() {
+	if b, ok := r.body.(interface{ Interrupt() }); ok {
+		b.Interrupt()
+	}
+}
+
+// after returns what comes after a read that ended with err.
+func after(err error, r io.Reader) io.Reader {
+	if err == nil {
+		return r
+	}
+	return failing{err}
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// newRecord makes the record of an upload that begins now.
+func (s *Service) newRecord(ctx context.Context, n New) (*Record, error) {
+	now := s.now()
+	u := &Record{
+		Object:      store.Object{ID: rand.Text(), Type: n.Type, Size: n.Size, Hidden: n.Partial, Overwrite: s.Overwrite},
+		Owner:       Owner(ctx),
+		Protocol:    n.Protocol,
+		Fingerprint: n.Fingerprint,
+		Meta:        n.Meta,
+		Phase:       Receiving,
+		Partial:     n.Partial,
+		Sources:     n.Sources,
+		Began:       now,
+		Touched:     now,
+		Due:         now.Add(s.expire()),
+	}
+	switch {
+	case n.Size < -1:
+		return nil, fmt.Errorf("%w: a size of %d", ErrInvalid, n.Size)
+	case n.Partial && len(n.Sources) > 0:
+		return nil, fmt.Errorf("%w: a part of a concatenation cannot be one", ErrInvalid)
+	case n.Size > s.limit():
+		return nil, ErrTooLarge
+	}
+	u.Key = s.Key.key(u, now)
+	if s.Hook == nil {
+		return u, nil
+	}
+	v, err := s.ask(ctx, u, Creating)
+	if err != nil {
+		return nil, err
+	}
+	if v.Meta != nil {
+		u.Meta = *v.Meta
+	}
+	if v.Key != "" {
+		u.Key = cleanPath(v.Key)
+	}
+	return u, nil
+}
+
+func (s *Service) spec(u *Record, n New) store.Spec {
+	chunk := n.Chunk
+	if chunk <= 0 {
+		chunk = s.Chunk
+	}
+	return store.Spec{Size: u.Size, Key: u.Key, Type: u.Type, Chunk: chunk, Hidden: u.Hidden, Overwrite: u.Overwrite}
+}
+
+// limit is the largest size of an upload.
+func (s *Service) limit() int64 {
+	if s.MaxSize > 0 {
+		return s.MaxSize
+	}
+	return extent.Max
+}

@@ -1,0 +1,170 @@
+package upload
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/muleteer/muleteer/extent"
+	"github.com/muleteer/muleteer/store"
+)
+
+// takeover is how long a request that only asks waits for older ones to end:
+// the contract's C4 promises an answer within a second.
+const takeover = 900 * time.Millisecond
+
+// Get tells how an upload stands, with all its parts. It never waits and never
+// disturbs those who write. With ErrGone the record is returned as well.
+func (s *Service) Get(ctx context.Context, id string) (*Record, error) {
+	return s.load(ctx, id, everything)
+}
+
+// Settle is Get for clients that must send next what they are told: it ends
+// active writers first, so that the Offset stands still until the next one
+// comes. It answers ErrBusy if they do not end in time, and while an upload is
+// full but not Done; it then sees to it that it becomes Done.
+func (s *Service) Settle(ctx context.Context, id string) (*Record, error) {
+	w, err := s.claim(ctx, id, everything, nil, takeover)
+	if err != nil {
+		return nil, err
+	}
+	u, err := s.load(ctx, id, everything)
+	s.release(w)
+	if err != nil || !u.full() || u.Phase == Done {
+		return u, err
+	}
+	return s.finishWithin(ctx, u, takeover)
+}
+
+// Find yields uploads of the caller, without their parts; see State.Find.
+func (s *Service) Find(ctx context.Context, q Query) iter.Seq2[*Record, error] {
+	owner := Owner(ctx)
+	q.Owner = &owner
+	return func(yield func(*Record, error) bool) {
+		for u, err := range s.State.Find(ctx, q) {
+			if err != nil {
+				yield(nil, stateError(err))
+				return
+			}
+			if !yield(u, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Open reads the bytes e, cut at its size, of an upload that is Done;
+// ErrIncomplete before.
+func (s *Service) Open(ctx context.Context, id string, e extent.Extent) (io.ReadCloser, *Record, error) {
+	u, err := s.load(ctx, id, extent.Extent{})
+	if err != nil {
+		return nil, u, err
+	}
+	if u.Phase != Done || u.Partial {
+		return nil, u, ErrIncomplete
+	}
+	e = extent.Extent{Start: min(e.Start, u.Size), End: min(e.End, u.Size)}
+	r, err := s.Store.Open(ctx, u.object(), e)
+	if err != nil {
+		return nil, u, storeError(err)
+	}
+	return r, u, nil
+}
+
+// Expires returns when an upload will be removed if nothing more comes; zero
+// if never.
+func (s *Service) Expires(u *Record) time.Time {
+	if u.Phase != Receiving && !(u.Phase == Done && u.Partial) {
+		return time.Time{}
+	}
+	return u.Touched.Add(s.expire())
+}
+
+// Fingerprint makes one word of what a client calls its upload, and of who and
+// where that client is: equal words only for equal fields, and nothing can be
+// guessed from it. What a client chose never is an id, a path or a key itself.
+func Fingerprint(owner, protocol, endpoint string, id ...string) string {
+	h := sha256.New()
+	for _, field := range append([]string{owner, protocol, endpoint}, id...) {
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(field))))
+		io.WriteString(h, field)
+	}
+	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(h.Sum(nil)[:20])
+}
+
+// load returns a record that the caller may see.
+func (s *Service) load(ctx context.Context, id string, e extent.Extent) (*Record, error) {
+	u, err := s.State.Load(ctx, id, e)
+	switch {
+	case err != nil:
+		return nil, stateError(err)
+	case u.Owner != Owner(ctx):
+		return nil, ErrNotFound
+	case u.Phase == Gone:
+		return u, ErrGone
+	}
+	return u, nil
+}
+
+// full tells whether every byte is here.
+func (u *Record) full() bool { return u.Size >= 0 && u.Here == u.Size }
+
+// object is the record's object as the store wants to see it.
+func (u *Record) object() store.Object {
+	o := u.Object
+	o.Joined = u.Final != store.Final{}
+	return o
+}
+
+func (s *Service) now() time.Time {
+	if s.Now != nil {
+		return s.Now()
+	}
+	return time.Now()
+}
+
+func (s *Service) expire() time.Duration {
+	if s.Expire > 0 {
+		return s.Expire
+	}
+	return 7 * 24 * time.Hour
+}
+
+func (s *Service) remember() time.Duration {
+	if s.Remember > 0 {
+		return s.Remember
+	}
+	return 24 * time.Hour
+}
+
+// storeError says what an error of the store means for a client.
+func storeError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, store.ErrFull):
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	case errors.Is(err, store.ErrGone):
+		return fmt.Errorf("%w: %w", ErrGone, err)
+	}
+	return fmt.Errorf("%w: store: %w", ErrUnavailable, err)
+}
+
+// stateError says what an error of the state means for a client.
+func stateError(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, known := range []error{ErrNotFound, ErrExists, ErrFull, ErrChanged, ErrOverlap, ErrTooLarge} {
+		if errors.Is(err, known) {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: state: %w", ErrUnavailable, err)
+}

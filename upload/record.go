@@ -1,0 +1,83 @@
+package upload
+
+import (
+	"time"
+
+	"github.com/muleteer/muleteer/extent"
+	"github.com/muleteer/muleteer/store"
+)
+
+// Record tells of one file on its way. It is what State keeps; callers of
+// Service get copies.
+type Record struct {
+	store.Object // where its bytes are: ID, Key, Type, Size (-1 while unknown), Grid, Epoch …
+
+	Owner       string // who may see it; "" is everybody without a name
+	Protocol    string // by which it was begun
+	Fingerprint string // by which its client finds it again, see Fingerprint; "" if it never asks
+	Meta        Meta
+	Phase       Phase
+	Version     int64    // rises with every Save
+	Partial     bool     // it is only a source of others (tus concatenation)
+	Cleared     bool     // Gone, and the store has forgotten its bytes too
+	Sources     []string // ids of the uploads that it is made of, in order
+
+	Began   time.Time // when it was created
+	Touched time.Time // when bytes came last, or when it was created
+	Due     time.Time // the earliest of all that Sweep has to do for it; zero if nothing
+
+	Offset int64        // the bytes [0, Offset) are here; State keeps it
+	Here   int64        // how many bytes are here, at any place; State keeps it
+	Parts  []store.Part // those that Load was asked for, by their offsets
+	Final  store.Final  // from Accepting on
+
+	Answer map[string]string // what a hook said at Completing, for the client's final response; not kept
+}
+
+// Meta is what the client says of its file. None of it is trusted.
+type Meta struct {
+	Name   string            `json:"name,omitempty"`   // the file's name, as the client has it
+	Path   string            `json:"path,omitempty"`   // its path within a directory that is uploaded, slash-separated
+	Fields map[string]string `json:"fields,omitempty"` // further fields, by name
+	Wire   map[string]string `json:"wire,omitempty"`   // what the protocol has to give back as it came; nobody else reads it
+	Pieces []Piece           `json:"pieces,omitempty"` // of the first and last bytes, while a hook may want them
+}
+
+// Phase is how far an upload has come. It only ever grows.
+type Phase int
+
+const (
+	Receiving Phase = iota + 1 // bytes are missing
+	Joining                    // all bytes are here; the store is making one object of them
+	Accepting                  // the object is whole; the hook is being asked
+	Held                       // the object waits for somebody's word
+	Done                       // it is there for everybody who may read it
+	Gone                       // it was removed or has expired, and is remembered for a while
+)
+
+func (p Phase) String() string {
+	switch p {
+	case Receiving:
+		return "receiving"
+	case Joining:
+		return "joining"
+	case Accepting:
+		return "accepting"
+	case Held:
+		return "held"
+	case Done:
+		return "done"
+	case Gone:
+		return "gone"
+	}
+	return "unknown"
+}
+
+// Ranges returns which bytes the loaded parts cover.
+func (u *Record) Ranges() extent.Set {
+	s := make([]extent.Extent, len(u.Parts))
+	for i, p := range u.Parts {
+		s[i] = p.Extent
+	}
+	return extent.Of(s...)
+}

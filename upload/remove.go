@@ -1,0 +1,69 @@
+package upload
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Remove ends an upload, finished or not: those who write to it are
+// interrupted, its bytes are deleted, and it answers ErrGone for a while.
+func (s *Service) Remove(ctx context.Context, id string) error {
+	w, err := s.claim(ctx, id, everything, nil, patience)
+	if err != nil {
+		return err
+	}
+	defer s.release(w)
+	ctx = context.WithoutCancel(ctx)
+	u, err := s.load(ctx, id, everything)
+	if err != nil {
+		return err
+	}
+	if u.full() && u.Phase < Done {
+		// Only after the join it is known under which key the bytes are.
+		if v, err := s.finish(ctx, u); err == nil {
+			u = v
+		}
+	}
+	wait, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return s.alone(wait, id, func() error {
+		for {
+			err := s.forget(ctx, u)
+			if !errors.Is(err, ErrChanged) {
+				return err
+			}
+			if u, err = s.load(ctx, id, everything); err != nil {
+				return err
+			}
+		}
+	})
+}
+
+// forget saves that an upload is gone, and then deletes its bytes.
+func (s *Service) forget(ctx context.Context, u *Record) error {
+	u.Phase, u.Due, u.Meta.Pieces = Gone, s.now(), nil
+	if err := s.State.Save(ctx, u, s.events(u, Removed)...); err != nil {
+		return stateError(err)
+	}
+	if s.Hook != nil {
+		s.nudge()
+	}
+	s.clear(ctx, u)
+	return nil
+}
+
+// clear deletes the bytes of an upload that is gone. If the store does not
+// answer, Sweep does it.
+func (s *Service) clear(ctx context.Context, u *Record) {
+	again := time.Minute
+	if err := s.Store.Remove(ctx, u.object()); err != nil {
+		s.log().Warn("the bytes of a removed upload are still there", "id", u.ID, "again", again, "error", err)
+	} else {
+		u.Cleared, again = true, s.remember()
+	}
+	u.Due = s.now().Add(again)
+	if err := s.State.Save(ctx, u); err != nil {
+		s.log().Warn("a removed upload is looked at again", "id", u.ID, "error", err)
+	}
+}

@@ -1,0 +1,110 @@
+// Package upload holds the rules of taking a file in pieces and losing none.
+//
+// Read this package first. A Service takes the pieces of an upload in any
+// order, hands them to a store, records what became durable, and has the store
+// join them when all are here. Protocols (package protocol/...) translate what
+// their clients say into calls of a Service; stores (package store/...) keep
+// bytes; a State keeps records. Two rules carry everything:
+//
+//   - Bytes first, record second: what the state does not name does not exist.
+//   - One datum: the list of parts is the set of ranges that arrived, and it is
+//     what the store joins.
+package upload
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/muleteer/muleteer/extent"
+	"github.com/muleteer/muleteer/store"
+)
+
+// Service holds the rules. Store and State must be set before the first call
+// and fields must not change after it; the zero values of all others are safe.
+// Its methods may be called concurrently.
+//
+// Who calls is told by the context, see As: an upload of somebody else is
+// ErrNotFound.
+type Service struct {
+	Store store.Store
+	State State
+	Hook  Hook // nil: nobody is asked or told
+
+	Key       Template      // where finished files appear; "" is DefaultKey
+	Overwrite bool          // whether a file replaces what is under its key already
+	Chunk     int64         // bytes: the hint for the store's grid where the client gives none
+	MaxSize   int64         // bytes per upload; 0: no limit but the format's
+	Quota     Quota         // per owner
+	Expire    time.Duration // an unfinished upload is removed so long after its last byte; 0: 7 days
+	Remember  time.Duration // so long an upload that was removed is told apart from one that never was; 0: 24 hours
+
+	Log *slog.Logger     // nil: slog.Default
+	Now func() time.Time // nil: time.Now
+
+	mu   sync.Mutex
+	live map[string]*live // the uploads on which requests of this process are at work
+	wake chan struct{}    // see nudge
+}
+
+// New is what a client says of the upload that it begins.
+type New struct {
+	Protocol    string
+	Size        int64 // bytes, or -1 while unknown
+	Meta        Meta
+	Type        string   // media type
+	Chunk       int64    // bytes in which the client will send, 0 if it does not say
+	Fingerprint string   // see Record
+	Partial     bool     // see Record
+	Sources     []string // ids of uploads of the same owner, to be concatenated
+}
+
+// Chunk is a run of bytes that a client sends.
+type Chunk struct {
+	At   int64     // offset of the first byte
+	Len  int64     // bytes in Body, -1 if unknown
+	Size int64     // of the whole file, as this request says; -1 if it does not
+	Body io.Reader // if it has a method Interrupt(), that ends a Read in another goroutine at once
+
+	// Append refuses with ErrOffset a chunk that does not begin where the
+	// upload stands, and takes the whole upload over, not only these bytes.
+	Append bool
+	// Verify is asked when Body has ended, before any byte of the chunk counts.
+	// If it is set, the chunk counts as a whole or not at all, and so it does
+	// with Atomic. A body that breaks then leaves nothing.
+	Verify func() error
+	Atomic bool
+	// Last says that the file ends where Body ends.
+	Last bool
+}
+
+// The methods, in the order of an upload's life:
+//
+//	Create   begins an upload            create.go
+//	Take     begins one with its bytes   create.go
+//	Get      tells how it stands         get.go
+//	Settle   the same, and ends writers  get.go
+//	Find     tells of many               get.go
+//	Write    takes bytes                 write.go
+//	SetSize  takes the length            write.go
+//	Open     reads a finished file       get.go
+//	Remove   ends it                     remove.go
+//	Run      does what is due            sweep.go
+
+type contextKey struct{}
+
+// As returns a context in which owner calls. Without it, the caller is the
+// owner "".
+func As(ctx context.Context, owner string) context.Context {
+	return context.WithValue(ctx, contextKey{}, owner)
+}
+
+// Owner returns who calls.
+func Owner(ctx context.Context) string {
+	owner, _ := ctx.Value(contextKey{}).(string)
+	return owner
+}
+
+var everything = extent.Extent{Start: 0, End: extent.Max}

@@ -1,0 +1,101 @@
+package upload
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/muleteer/muleteer/extent"
+	"github.com/muleteer/muleteer/store"
+)
+
+// State keeps records; it is the truth. All methods may be called
+// concurrently, by any number of processes where the state allows more than
+// one. What a method did without an error survives a crash, as the durability
+// level says. An error that is none of those named here means that the state
+// cannot be reached; whether the call took effect is then unknown, and every
+// call may be repeated.
+type State interface {
+	// Create keeps a new record with its parts, sets its Version to 1 and its
+	// Offset and Here by its parts. It answers ErrExists if there is a record
+	// of that id, or one of the same fingerprint, if that is not empty, whose
+	// phase is before Done; ErrFull if the quota does not allow it.
+	Create(ctx context.Context, u *Record, q Quota) error
+
+	// Load returns the record, with those of its parts that overlap or touch e,
+	// in order. ErrNotFound if there is none.
+	Load(ctx context.Context, id string, e extent.Extent) (*Record, error)
+
+	// Add makes parts count. It commutes: the order in which concurrent Adds
+	// happen does not show afterwards, and its cost does not depend on how many
+	// parts are there. It must refuse with ErrChanged unless the record is in
+	// phase Receiving and the epoch is the record's, with ErrNotFound if there
+	// is no record, with ErrTooLarge a part that ends beyond the record's Size,
+	// and with ErrOverlap one that overlaps recorded parts without lying within
+	// them or covering them. A part that lies within what
+	// is recorded changes nothing; one that covers recorded parts replaces them.
+	// Neighbours without receipts become one. Either all parts count or none.
+	// Add sets Touched to now (never back) and leaves Version alone. When it
+	// makes Here reach Size it sets Due to now, so that a full upload is never
+	// forgotten, whoever dies.
+	Add(ctx context.Context, id string, epoch int64, parts ...store.Part) (Progress, error)
+
+	// Save keeps all of a record but what Add keeps (Offset, Here, Touched and
+	// the parts), raises u.Version by one, and appends the events to the
+	// outbox, in one transaction. ErrChanged if the Version is not the one
+	// that is kept, ErrNotFound if there is no record.
+	Save(ctx context.Context, u *Record, ev ...Event) error
+
+	// Find yields records without their parts: by Due, the earliest first, if
+	// the query has it, else the newest first.
+	Find(ctx context.Context, q Query) iter.Seq2[*Record, error]
+}
+
+// Outbox is the part of a state that Sweep needs: events that were written with
+// a Save and are not delivered yet, and the end of records. Every State of this
+// project is one.
+type Outbox interface {
+	// Pending yields the events that are due, in the order in which they were
+	// written, and of each upload only the oldest.
+	Pending(ctx context.Context, now time.Time) iter.Seq2[Event, error]
+	// Settle forgets a delivered event, or, if again is not zero, tries it
+	// again then and counts the attempt.
+	Settle(ctx context.Context, id string, again time.Time) error
+	// Purge forgets a record in phase Gone, with its parts. One that has
+	// undelivered events is kept, and ErrBusy is the answer.
+	Purge(ctx context.Context, id string) error
+}
+
+// Progress is how far an upload has come.
+type Progress struct {
+	Offset  int64 // the bytes [0, Offset) are here
+	Here    int64 // bytes that are here, those in crumbs included
+	Missing int64 // bytes that are not in a part yet, those in crumbs included; -1 while the size is unknown
+}
+
+// Quota is what an owner may have open at once; zero means no limit.
+type Quota struct {
+	Bytes int64 // sum of the declared sizes (where unknown, of the bytes here) of the uploads before Done
+	Open  int64 // how many uploads before Done
+}
+
+// Query chooses records. Its fields are joined by "and"; zero values do not
+// choose.
+type Query struct {
+	Owner       *string
+	Fingerprint string
+	Phases      []Phase
+	DueBefore   time.Time // has a Due, and it is before this
+	Source      string    // is made of this upload, among others
+	Limit       int       // at most so many; 0 for all
+}
+
+// Event is something that happened to an upload and is to be told at least
+// once.
+type Event struct {
+	ID       string    // the same at every attempt
+	Upload   string    // the upload's id
+	Kind     Kind      // what happened
+	At       time.Time // when
+	Attempts int       // so far
+}

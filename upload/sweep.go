@@ -1,0 +1,194 @@
+package upload
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/muleteer/muleteer/extent"
+	"github.com/muleteer/muleteer/store"
+)
+
+// orphanAge is how old something in the store must be before the lack of a
+// record makes it an orphan: a record is written right after its object begins.
+const orphanAge = time.Hour
+
+// Sweep does all that is due: it finishes what is full, removes what has
+// expired, forgets what was removed long ago, and delivers events. It returns
+// when it wants to be called next, at the latest.
+//
+// It may be called at any time and by any number of processes.
+func (s *Service) Sweep(ctx context.Context) (next time.Time, err error) {
+	var due []*Record
+	for u, err := range s.State.Find(ctx, Query{DueBefore: s.now().Add(1)}) {
+		if err != nil {
+			return s.now().Add(time.Second), stateError(err)
+		}
+		due = append(due, u)
+	}
+	var errs []error
+	for _, u := range due {
+		if ctx.Err() != nil {
+			break
+		}
+		if err := s.settle(As(ctx, u.Owner), u); err != nil && !errors.Is(err, ErrChanged) && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrGone) {
+			errs = append(errs, err)
+			s.putOff(ctx, u.ID)
+		}
+	}
+	if err := s.deliver(ctx); err != nil {
+		errs = append(errs, err)
+	}
+	next = s.now().Add(time.Minute)
+	for u, err := range s.State.Find(ctx, Query{DueBefore: next, Limit: 1}) {
+		if err == nil && u.Due.Before(next) {
+			next = u.Due
+		}
+	}
+	if soon := s.now().Add(time.Second); next.Before(soon) {
+		next = soon
+	}
+	return next, errors.Join(errs...)
+}
+
+// Run sweeps until ctx ends: whenever something is due, and orphans once an
+// orphanAge. Errors are logged.
+func (s *Service) Run(ctx context.Context) {
+	orphans := time.Now()
+	for ctx.Err() == nil {
+		next, err := s.Sweep(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.log().Warn("what is due could not all be done, it is tried again", "error", err)
+		}
+		if !time.Now().Before(orphans) {
+			orphans = time.Now().Add(orphanAge)
+			if n, err := s.SweepOrphans(ctx); err != nil && ctx.Err() == nil {
+				s.log().Warn("the store could not be searched for orphans", "error", err)
+			} else if n > 0 {
+				s.log().Info("removed from the store what no record names", "objects", n)
+			}
+		}
+		timer := time.NewTimer(next.Sub(s.now()))
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		case <-s.waker():
+		}
+		timer.Stop()
+	}
+}
+
+// waker is the channel on which Run hears that something is due before its
+// time.
+func (s *Service) waker() chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.wake == nil {
+		s.wake = make(chan struct{}, 1)
+	}
+	return s.wake
+}
+
+// nudge has Run look again.
+func (s *Service) nudge() {
+	select {
+	case s.waker() <- struct{}{}:
+	default:
+	}
+}
+
+// settle does what is due for one upload.
+func (s *Service) settle(ctx context.Context, u *Record) error {
+	switch {
+	case u.Phase == Gone && !u.Cleared:
+		s.clear(ctx, u)
+		return nil
+	case u.Phase == Gone:
+		box, ok := s.State.(Outbox)
+		if !ok {
+			return nil
+		}
+		err := box.Purge(ctx, u.ID)
+		if errors.Is(err, ErrBusy) { // its events come first
+			u.Due = s.now().Add(time.Minute)
+			err = s.State.Save(ctx, u)
+		}
+		return err
+	case u.full() && u.Phase < Done:
+		_, err := s.finish(ctx, u)
+		if errors.Is(err, ErrRefused) {
+			return nil
+		}
+		return err
+	case u.Phase == Receiving && len(u.Sources) > 0 && s.now().Before(u.Touched.Add(s.expire())):
+		v, err := s.assemble(ctx, u)
+		if err == nil && v.Phase == Receiving { // it waits for its sources
+			v.Due = s.now().Add(time.Minute)
+			err = s.State.Save(ctx, v)
+		}
+		return err
+	}
+	return s.expireOne(ctx, u)
+}
+
+// expireOne removes an upload to which nothing has come for too long, or puts
+// its day off: bytes that come do not touch Due, so that they cost less.
+func (s *Service) expireOne(ctx context.Context, u *Record) error {
+	at := s.Expires(u)
+	if at.IsZero() {
+		u.Due = time.Time{}
+		return s.State.Save(ctx, u)
+	}
+	if s.now().Before(at) || s.busy(u.ID) {
+		u.Due = later(at, s.now().Add(time.Second))
+		return s.State.Save(ctx, u)
+	}
+	return s.Remove(ctx, u.ID)
+}
+
+// putOff keeps a record whose turn failed from being looked at all the time.
+func (s *Service) putOff(ctx context.Context, id string) {
+	u, err := s.State.Load(ctx, id, extent.Extent{})
+	if err != nil {
+		return
+	}
+	u.Due = s.now().Add(retryJoin)
+	if err := s.State.Save(ctx, u); err != nil {
+		s.log().Debug("an upload is looked at again at once", "id", id, "error", err)
+	}
+}
+
+// SweepOrphans removes from the store what no record names and what is too old
+// to belong to a request under way: what a process left that died between
+// bytes and record. It tells how many it has removed. Finished files are never
+// touched.
+func (s *Service) SweepOrphans(ctx context.Context) (int, error) {
+	walker, ok := s.Store.(store.Walker)
+	if !ok {
+		return 0, nil
+	}
+	removed := 0
+	for e, err := range walker.Walk(ctx) {
+		if err != nil {
+			return removed, storeError(err)
+		}
+		if e.ID == "" || e.Key != "" || s.now().Sub(e.Began) < orphanAge {
+			continue
+		}
+		if _, err := s.State.Load(ctx, e.ID, extent.Extent{}); !errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err := s.Store.Remove(ctx, store.Object{ID: e.ID, Token: e.Token}); err != nil {
+			return removed, storeError(err)
+		}
+		removed++
+	}
+	return removed, nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
