@@ -635,3 +635,37 @@ func TestQuota(t *testing.T) {
 		}
 	}
 }
+
+// A removed upload leaves nothing in the store, finished or not, and if the
+// store does not answer at once, then a little later.
+func TestRemoveLeavesNothing(t *testing.T) {
+	onEachGrid(t, func(t *testing.T, h *house) {
+		want := content(21, 2300)
+		f := &fault{n: -1}
+		h.Service.Store = faultyStore{h.mem, f}
+		for name, here := range map[string]int64{"unfinished": 1700, "finished": 2300} {
+			for _, away := range []bool{false, true} {
+				u := h.begin(t, upload.New{Size: 2300})
+				if _, err := h.Write(ctx, u.ID, piece(want, extent.Extent{End: here})); err != nil {
+					t.Fatal(err)
+				}
+				if away {
+					f.n = 1 // the store's answer to the removal is lost before its effect
+				}
+				if err := h.Remove(ctx, u.ID); err != nil {
+					t.Fatal(err)
+				}
+				_, err := h.Get(ctx, u.ID)
+				wantErr(t, err, upload.ErrGone)
+				wantErr(t, h.Remove(ctx, u.ID), upload.ErrGone)
+				if away {
+					h.clock.add(2 * time.Minute)
+					h.sweep(t)
+				}
+				for e, err := range h.mem.Walk(ctx) {
+					t.Errorf("%s, store away %v: %v %v stays", name, away, e.Name, err)
+				}
+			}
+		}
+	})
+}

@@ -23,7 +23,7 @@ type State interface {
 	Create(ctx context.Context, u *Record, q Quota) error
 
 	// Load returns the record, with those of its parts that overlap or touch e,
-	// in order. ErrNotFound if there is none.
+	// in order; with none if e is empty. ErrNotFound if there is no record.
 	Load(ctx context.Context, id string, e extent.Extent) (*Record, error)
 
 	// Add makes parts count. It commutes: the order in which concurrent Adds
@@ -33,7 +33,9 @@ type State interface {
 	// is no record, with ErrTooLarge a part that ends beyond the record's Size,
 	// and with ErrOverlap one that overlaps recorded parts without lying within
 	// them or covering them. A part that lies within what
-	// is recorded changes nothing; one that covers recorded parts replaces them.
+	// is recorded changes nothing; one that covers recorded parts replaces them,
+	// but a crumb never replaces a part of its own bounds, so that a late repeat
+	// does not undo a fold.
 	// Neighbours without receipts become one. Either all parts count or none.
 	// Add sets Touched to now (never back) and leaves Version alone. When it
 	// makes Here reach Size it sets Due to now, so that a full upload is never
@@ -43,7 +45,8 @@ type State interface {
 	// Save keeps all of a record but what Add keeps (Offset, Here, Touched and
 	// the parts), raises u.Version by one, and appends the events to the
 	// outbox, in one transaction. ErrChanged if the Version is not the one
-	// that is kept, ErrNotFound if there is no record.
+	// that is kept, ErrNotFound if there is no record, ErrExists if the
+	// fingerprint is that of another upload before Done.
 	Save(ctx context.Context, u *Record, ev ...Event) error
 
 	// Find yields records without their parts: by Due, the earliest first, if

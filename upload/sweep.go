@@ -54,6 +54,9 @@ func (s *Service) Sweep(ctx context.Context) (next time.Time, err error) {
 // Run sweeps until ctx ends: whenever something is due, and orphans once an
 // orphanAge. Errors are logged.
 func (s *Service) Run(ctx context.Context) {
+	if err := s.resume(ctx); err != nil && ctx.Err() == nil {
+		s.log().Warn("unfinished uploads could not be searched", "error", err)
+	}
 	orphans := time.Now()
 	for ctx.Err() == nil {
 		next, err := s.Sweep(ctx)
@@ -76,6 +79,28 @@ func (s *Service) Run(ctx context.Context) {
 		}
 		timer.Stop()
 	}
+}
+
+// resume finishes the uploads that are full, but whose last writer died with
+// its process. State.Add makes them due; a Save that raced with it may have put
+// that off.
+func (s *Service) resume(ctx context.Context) error {
+	var full []*Record
+	for u, err := range s.State.Find(ctx, Query{Phases: []Phase{Receiving, Joining, Accepting}}) {
+		if err != nil {
+			return stateError(err)
+		}
+		if u.full() {
+			full = append(full, u)
+		}
+	}
+	for _, u := range full {
+		if err := s.settle(As(ctx, u.Owner), u); err != nil && !errors.Is(err, ErrChanged) {
+			s.log().Warn("a full upload is finished later", "id", u.ID, "error", err)
+			s.putOff(ctx, u.ID)
+		}
+	}
+	return nil
 }
 
 // waker is the channel on which Run hears that something is due before its
