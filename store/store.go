@@ -112,7 +112,7 @@ type Entry struct {
 	Key   string    // of a joined object, else empty
 	Name  string    // what a person would look for: a path, an object's name
 	Size  int64     // bytes
-	Began time.Time // no later than the first byte
+	Began time.Time // or, where the store cannot tell, when its bytes changed last
 }
 
 // What follows is what only some stores can do. Each is found by a type

@@ -53,6 +53,8 @@ const Small = 256 << 10
 // record of what was kept comes with the error; where the upload could not be
 // begun, there is none.
 func (s *Service) Take(ctx context.Context, n New, c Chunk) (*Record, error) {
+	// Many a context ends with the body that breaks, and what came of it counts.
+	ctx = context.WithoutCancel(ctx)
 	if u, err, done := s.takeWhole(ctx, n, &c); done {
 		return u, err
 	}

@@ -36,11 +36,12 @@ type Record struct {
 
 // Meta is what the client says of its file. None of it is trusted.
 type Meta struct {
-	Name   string            `json:"name,omitempty"`   // the file's name, as the client has it
-	Path   string            `json:"path,omitempty"`   // its path within a directory that is uploaded, slash-separated
-	Fields map[string]string `json:"fields,omitempty"` // further fields, by name
-	Wire   map[string]string `json:"wire,omitempty"`   // what the protocol has to give back as it came; nobody else reads it
-	Pieces []Piece           `json:"pieces,omitempty"` // of the first and last bytes, while a hook may want them
+	Name     string            `json:"name,omitempty"`     // the file's name, as the client has it
+	Path     string            `json:"path,omitempty"`     // its path within a directory that is uploaded, slash-separated
+	Fields   map[string]string `json:"fields,omitempty"`   // further fields, by name
+	Wire     map[string]string `json:"wire,omitempty"`     // what the protocol has to give back as it came; nobody else reads it
+	PartSize int64             `json:"partSize,omitempty"` // bytes of its numbered parts but the last, 0 until it is fixed
+	Pieces   []Piece           `json:"pieces,omitempty"`   // of the first and last bytes, while a hook may want them
 }
 
 // Phase is how far an upload has come. It only ever grows.

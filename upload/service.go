@@ -89,6 +89,7 @@ type Chunk struct {
 //	Find     tells of many               get.go
 //	Write    takes bytes                 write.go
 //	SetSize  takes the length            write.go
+//	WriteNumbered, Complete: the same by the numbers of parts   number.go
 //	Open     reads a finished file       get.go
 //	Remove   ends it                     remove.go
 //	Run      does what is due            sweep.go

@@ -149,5 +149,8 @@ func (s *Service) copySource(ctx context.Context, u *Record, at int64, p *Record
 	}
 	defer r.Close()
 	t := &taking{s: s, u: u, c: Chunk{At: at, Len: p.Size, Size: -1, Body: r, Atomic: true}, body: &meter{r: r}}
+	if err := t.check(e); err != nil {
+		return err
+	}
 	return t.take(ctx, e)
 }

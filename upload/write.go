@@ -42,6 +42,9 @@ func (s *Service) Write(ctx context.Context, id string, c Chunk) (*Record, error
 	if err != nil {
 		return u, err
 	}
+	if len(u.Sources) > 0 {
+		return u, fmt.Errorf("%w: a concatenation takes its bytes from its sources", ErrRefused)
+	}
 	// From here on the client's leaving must not undo what it has brought.
 	ctx = context.WithoutCancel(ctx)
 	if u.full() && u.Phase != Done {
@@ -49,14 +52,17 @@ func (s *Service) Write(ctx context.Context, id string, c Chunk) (*Record, error
 			return u, err
 		}
 	}
-	if c.Size >= 0 && !u.full() {
-		if u, err = s.setSize(ctx, u, c.Size); err != nil {
-			return u, err
+	t := &taking{s: s, u: u, c: c, body: &meter{r: c.Body, stopped: w.stopped}}
+	if err := t.check(e); err != nil {
+		return u, err
+	}
+	if c.Size >= 0 {
+		if t.u, err = s.setSize(ctx, u, c.Size); err != nil {
+			return t.u, err
 		}
 	}
-	t := &taking{s: s, u: u, c: c, body: &meter{r: c.Body, stopped: w.stopped}}
 	if s.Hook != nil && c.Body != nil {
-		t.seen = &watch{Reader: c.Body, pos: c.At, size: u.Size}
+		t.seen = &watch{Reader: c.Body, pos: c.At, size: t.u.Size}
 		t.body.r = t.seen
 	}
 	if err = t.take(ctx, e); err == nil || !t.whole() {
@@ -135,20 +141,27 @@ type taking struct {
 // whole tells whether the chunk counts as a whole or not at all.
 func (t *taking) whole() bool { return t.c.Atomic || t.c.Verify != nil }
 
-// take moves the body into the store, and makes it count.
-func (t *taking) take(ctx context.Context, e extent.Extent) error {
-	if t.limit = t.u.Size; t.limit < 0 {
+// check refuses what cannot be right, before anything changes.
+func (t *taking) check(e extent.Extent) error {
+	if t.limit = max(t.u.Size, t.c.Size); t.limit < 0 {
 		t.limit = t.s.limit()
 	}
-	if t.c.Append && t.c.At != t.u.Offset {
+	said := t.c.Size >= 0
+	switch {
+	case t.c.Append && t.c.At != t.u.Offset:
 		return ErrOffset
-	}
-	if t.u.Phase == Done && t.c.Append && t.body.more() {
+	case said && t.u.Size >= 0 && t.c.Size != t.u.Size, said && t.c.Size < t.c.At:
+		return fmt.Errorf("%w: %d bytes at %d of %d, which was %d", ErrSize, t.c.Len, t.c.At, t.c.Size, t.u.Size)
+	case t.u.Phase == Done && t.c.Append && t.body.more():
 		return ErrComplete
-	}
-	if t.c.Len > 0 && e.End > t.limit || t.c.At > t.limit {
+	case t.c.Len > 0 && e.End > t.limit, t.c.At > t.limit:
 		return ErrTooLarge
 	}
+	return nil
+}
+
+// take moves the body into the store, and makes it count.
+func (t *taking) take(ctx context.Context, e extent.Extent) error {
 	e.End = min(e.End, t.limit)
 	if err := t.fill(ctx, e); err != nil {
 		return err

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
-	"path"
 	"slices"
-	"strings"
 
 	"github.com/muleteer/muleteer/extent"
 	"github.com/muleteer/muleteer/store"
@@ -109,7 +107,7 @@ func (u *upload) gather(o store.Object, parts []store.Part) error {
 func (s *Store) publish(o store.Object, u *upload, final *store.Final) {
 	if !o.Hidden {
 		for n := 1; s.names[final.Key] != "" && !o.Overwrite; n++ {
-			final.Key = beside(o.Key, n)
+			final.Key = store.Beside(o.Key, n)
 		}
 		if other := s.names[final.Key]; other != "" {
 			delete(s.uploads, other)
@@ -118,16 +116,6 @@ func (s *Store) publish(o store.Object, u *upload, final *store.Final) {
 	}
 	told := *final
 	u.final, u.slots, u.crumbs = &told, nil, nil
-}
-
-// beside returns the nth free name to try when key is taken: "name (1).ext".
-func beside(key string, n int) string {
-	dir, name := path.Split(key)
-	ext := path.Ext(name)
-	if ext == name {
-		ext = ""
-	}
-	return fmt.Sprintf("%s%s (%d)%s", dir, strings.TrimSuffix(name, ext), n, ext)
 }
 
 // PutWhole is store.WholePutter's.

@@ -4,7 +4,6 @@ package mem
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -143,15 +142,15 @@ func (s *Store) Open(ctx context.Context, o store.Object, e extent.Extent) (io.R
 	return io.NopCloser(&reader{s: s, f: u.file, e: e}), nil
 }
 
-// Remove is store.Store's.
+// Remove is store.Store's. Of what Walk finds without a key, the ID is enough.
 func (s *Store) Remove(ctx context.Context, o store.Object) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	u, err := s.lookup(o)
-	if errors.Is(err, store.ErrGone) {
+	u := s.uploads[o.ID]
+	if u == nil || o.Token != "" && o.Token != u.token {
 		return nil
 	}
 	if u.final != nil && !u.hidden {

@@ -10,6 +10,7 @@ import (
 
 var walkPromises = []promise{
 	{"Walk tells all that lies in the store", walkAll},
+	{"What Walk finds without a key can be removed by its ID", walkSweep},
 	{"Free tells what the store can take", freeSpace},
 }
 
@@ -70,4 +71,34 @@ func freeSpace(t *testing.T, s store.Store) {
 			t.Errorf("Free: %d, %v", n, err)
 		}
 	}
+}
+
+func walkSweep(t *testing.T, s store.Store) {
+	w, ok := s.(store.Walker)
+	if !ok {
+		return
+	}
+	part := send(t, s, 40_000, store.Spec{Key: "part"})
+	part.put(extent.Extent{Start: 10_000, End: 20_000})
+	hidden := send(t, s, 30_000, store.Spec{Key: "hidden", Hidden: true})
+	hidden.whole()
+	joined := send(t, s, 20_000, store.Spec{Key: "joined"})
+	joined.whole()
+	s = reopen(s)
+	for e, err := range w.Walk(t.Context()) {
+		if err != nil {
+			t.Fatalf("Walk: %v", err)
+		}
+		if e.Key == "" {
+			if err := s.Remove(t.Context(), store.Object{ID: e.ID}); err != nil {
+				t.Errorf("Remove of %+v: %v", e, err)
+			}
+		}
+	}
+	for e, err := range w.Walk(t.Context()) {
+		if err != nil || e.Key != "joined" {
+			t.Errorf("what is left: %+v, %v", e, err)
+		}
+	}
+	joined.verify()
 }

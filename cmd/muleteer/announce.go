@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+)
+
+// announce tells who started the server where everything is.
+func (h *house) announce(ctx context.Context, w io.Writer, listeners []net.Listener) {
+	s := h.settings
+	space := ""
+	if free, err := h.kept.free(ctx); err == nil && free >= 0 {
+		space = fmt.Sprintf(", %v free", size(free))
+	}
+	fmt.Fprintf(w, "muleteer %s  state %s  store %s%s\n", release, h.kept.stateAt, h.kept.storeAt, space)
+	base := strings.TrimSuffix(s.PublicURL, "/")
+	if base == "" {
+		base = address(listeners[0])
+	}
+	line := func(branch, name, text string) { fmt.Fprintf(w, "%s %-16s%s\n", branch, name, text) }
+	line("├─", "Upload page", base+"/")
+	line("├─", "tus", base+"/tus/        (also at /files/)")
+	line("├─", "PUT, curl -T", base+"/upload/     (Content-Range, forms)")
+	line("├─", "Uploads", base+"/uploads     (JSON; files at /files/ID)")
+	line("├─", "Metrics", base+"/metrics")
+	for _, l := range listeners[1:] {
+		line("├─", "Also at", address(l)+"/")
+	}
+	limit := "any size"
+	if s.MaxSize > 0 {
+		limit = "up to " + s.MaxSize.String()
+	}
+	line("├─", "Takes", fmt.Sprintf("files of %s; unfinished ones are removed after %v; acknowledged bytes survive %s",
+		limit, s.Expire, map[string]string{"power": "a power cut", "process": "a crash of the program, not a power cut"}[s.Storage.Durability]))
+	line("└─", "Who may upload", s.audience())
+}
+
+// audience tells who may upload, and how that is changed.
+func (s *settings) audience() string {
+	switch {
+	case s.shared():
+		return "everybody who can reach this machine (--open); nobody but this machine sees the list"
+	case s.Open:
+		return "everybody on this machine, and everybody whom a proxy lets through; --listen :8080 lets the others in"
+	}
+	return "everybody on this machine; to let others in: --open --listen :8080, or a proxy that asks for a password"
+}
+
+// address is the URL at which a listener is reached from here.
+func address(l net.Listener) string {
+	host, port, _ := net.SplitHostPort(l.Addr().String())
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/muleteer/muleteer/protocol/tus"
+)
+
+// crossing is what pages of other origins may send to a path, and see of its
+// answers.
+type crossing struct {
+	methods string
+	send    []string // request headers
+	see     []string // response headers
+}
+
+// and is what c or d lets through, by the methods of c.
+func (c crossing) and(d crossing) crossing {
+	union := func(a, b []string) []string { return slices.Compact(slices.Sorted(slices.Values(slices.Concat(a, b)))) }
+	return crossing{c.methods, union(c.send, d.send), union(c.see, d.see)}
+}
+
+func tusCrossing() crossing {
+	return crossing{strings.Join(tus.Methods(), ", "), tus.RequestHeaders(), tus.ResponseHeaders()}
+}
+
+func rangeCrossing() crossing {
+	return crossing{
+		methods: "PUT, POST, GET, HEAD, DELETE, OPTIONS",
+		send:    []string{"Content-Range", "X-Upload-Fingerprint", "X-Upload-Path", "X-Upload-Checksum"},
+		see:     []string{"Range", "X-Upload-Ranges", "X-Upload-Checksum", "X-Upload-Location"},
+	}
+}
+
+func readCrossing() crossing {
+	return crossing{
+		methods: "GET, HEAD, DELETE, OPTIONS",
+		send:    []string{"Range", "If-Range", "If-None-Match"},
+		see:     []string{"Accept-Ranges", "Content-Range", "Content-Disposition", "ETag"},
+	}
+}
+
+const crossingAge = "86400" // seconds for which a browser keeps the answer to a preflight
+
+// crossed lets pages of the configured origins use a path. The headers are set
+// before anything else is done, so that errors carry them too: a page cannot
+// see the status of an answer without them, and would try for ever.
+func (h *house) crossed(c crossing, next http.Handler) http.Handler {
+	if len(h.settings.Cors) == 0 {
+		return next
+	}
+	c = c.and(crossing{
+		send: []string{"Authorization", "Content-Type", "X-Request-ID", "X-Requested-With"},
+		see:  []string{"Location", "Retry-After"},
+	})
+	send, see := strings.Join(c.send, ", "), strings.Join(c.see, ", ")
+	everybody := h.settings.Cors[0] == "*"
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header, origin := w.Header(), r.Header.Get("Origin")
+		if !everybody {
+			header.Add("Vary", "Origin")
+		}
+		switch {
+		case origin == "" || !everybody && !slices.Contains(h.settings.Cors, origin):
+			next.ServeHTTP(w, r)
+			return
+		case everybody:
+			header.Set("Access-Control-Allow-Origin", "*")
+		default:
+			header.Set("Access-Control-Allow-Origin", origin)
+		}
+		header.Set("Access-Control-Expose-Headers", see)
+		if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
+			header.Set("Access-Control-Allow-Methods", c.methods)
+			header.Set("Access-Control-Allow-Headers", send)
+			header.Set("Access-Control-Max-Age", crossingAge)
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}

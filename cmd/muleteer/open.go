@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/muleteer/muleteer/state"
+	"github.com/muleteer/muleteer/store"
+	"github.com/muleteer/muleteer/store/disk"
+	"github.com/muleteer/muleteer/store/mem"
+)
+
+// kept is where bytes and records are.
+type kept struct {
+	store.Store
+	State            state.State
+	storeAt, stateAt string // for people
+	closeStore       func() error
+	closed           bool
+}
+
+// open opens store and state, and makes them if they are not there.
+func (s storage) open(ctx context.Context) (*kept, error) {
+	k := &kept{}
+	if err := s.openStore(k); err != nil {
+		return nil, err
+	}
+	if err := s.openState(ctx, k); err != nil {
+		return nil, errors.Join(err, k.closeStore())
+	}
+	return k, nil
+}
+
+func (s storage) openStore(k *kept) error {
+	where := s.Store
+	if where == "" {
+		where = defaultStore
+	}
+	kind, rest := scheme(where)
+	switch kind {
+	case "mem", "memory":
+		k.Store, k.storeAt, k.closeStore = mem.New(mem.Options{}), "memory, gone when the server ends", func() error { return nil }
+		return nil
+	case "s3":
+		return &failure{exitUsage, fmt.Errorf("files cannot be kept in %s yet: S3 comes with a later version; "+
+			"until then give --store a directory", where)}
+	case "", "file":
+		durability := disk.Power
+		if s.Durability == "process" {
+			durability = disk.Process
+		}
+		d, err := disk.Open(rest, disk.Options{Durability: durability})
+		if err != nil {
+			return fmt.Errorf("the store cannot be opened: %w", err)
+		}
+		k.Store, k.storeAt, k.closeStore = d, "disk "+shown(rest), d.Close
+		return nil
+	}
+	return &failure{exitUsage, fmt.Errorf("--store %s is not known: give a directory, file:///directory or mem:", where)}
+}
+
+func (s storage) openState(ctx context.Context, k *kept) error {
+	where := s.State
+	if kind, _ := scheme(s.Store); where == "" && (kind == "mem" || kind == "memory") {
+		where = "mem:" // records of bytes that are gone would be no use
+	}
+	if where == "" {
+		where = defaultState
+	}
+	kind, rest := scheme(where)
+	switch kind {
+	case "postgres", "postgresql":
+		return &failure{exitUsage, errors.New("records cannot be kept in PostgreSQL yet: that comes with a later version; " +
+			"until then unset DATABASE_URL, or give --state a file")}
+	case "mem", "memory":
+		where, k.stateAt = "memory:", "memory"
+	case "", "file", "sqlite":
+		where, k.stateAt = "sqlite:"+rest, "sqlite "+shown(rest)
+	default:
+		return &failure{exitUsage, fmt.Errorf("--state %s is not known: give a file, sqlite:///file or mem:", secretless(where))}
+	}
+	var err error
+	k.State, err = state.Open(ctx, where, state.Options{Process: s.Durability == "process"})
+	return err
+}
+
+// close ends both; the state first, because it names what is in the store.
+func (k *kept) close() error {
+	if k.closed {
+		return nil
+	}
+	k.closed = true
+	return errors.Join(k.State.Close(), k.closeStore())
+}
+
+// free is how many bytes the store can still take, -1 where that means
+// nothing.
+func (k *kept) free(ctx context.Context) (int64, error) {
+	if s, ok := k.Store.(store.Spacer); ok {
+		return s.Free(ctx)
+	}
+	return -1, nil
+}
+
+// shown is a path as people want to see it.
+func shown(path string) string {
+	if filepath.IsAbs(path) || strings.HasPrefix(path, ".") {
+		return path
+	}
+	return "./" + path
+}
+
+// secretless is a URL without user and password, which have no place on a
+// screen.
+func secretless(where string) string {
+	kind, rest := scheme(where)
+	if _, after, found := strings.Cut(rest, "@"); found {
+		rest = "…@" + after
+	}
+	return kind + "://" + rest
+}

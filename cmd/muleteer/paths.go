@@ -1,0 +1,167 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/muleteer/muleteer/internal/wire"
+	"github.com/muleteer/muleteer/protocol/contentrange"
+	"github.com/muleteer/muleteer/protocol/files"
+	"github.com/muleteer/muleteer/protocol/plain"
+	"github.com/muleteer/muleteer/protocol/tus"
+	"github.com/muleteer/muleteer/upload"
+)
+
+// place is one row of the table of paths. A path that ends with a slash stands
+// for all below it.
+type place struct {
+	path     string
+	protocol string // in the metrics
+	crossing crossing
+	handler  http.Handler
+}
+
+// places is the table of paths: what a protocol's own path is, is said here
+// and nowhere else.
+func (h *house) places() []place {
+	links := wire.Public(h.settings.PublicURL)
+	media := h.settings.MimeType
+	resumable := tus.Handler(h.service, tus.Options{Base: "/tus/", URL: links})
+	likeTusd := tus.Handler(h.service, tus.Options{Base: "/files/", URL: links})
+	named := contentrange.Handler(h.service, contentrange.Options{Base: "/upload/", URL: links, Type: media, Scope: h.scope})
+	forms := plain.Handler(h.service, plain.Options{URL: links, Type: media})
+	reading := files.Handler(h.service, files.Options{URL: links, List: true})
+	finished := either(speaksTus, likeTusd, reading)
+
+	return []place{
+		{"/tus/", "tus", tusCrossing(), resumable},
+		{"/tus", "tus", tusCrossing(), at("/tus/", resumable)},
+		{"/files/", "files", tusCrossing().and(readCrossing()), finished},
+		{"/files", "files", tusCrossing(), at("/files/", finished)},
+		{"/upload/", "contentrange", rangeCrossing(), either(isPlain, forms, named)},
+		{"/upload", "plain", rangeCrossing(), forms},
+		{"/uploads/", "uploads", readCrossing(), reading},
+		{"/uploads", "uploads", readCrossing(), h.unlisted(reading)},
+		{"/healthz", "health", crossing{}, only(http.HandlerFunc(healthy))},
+		{"/readyz", "health", crossing{}, only(http.HandlerFunc(h.ready))},
+		{"/metrics", "metrics", crossing{}, only(h.metrics.handler())},
+		{"/", "page", crossing{}, only(newHome(h.settings))},
+	}
+}
+
+// handler is the whole server: the table of paths behind what is the same for
+// all of them. It stands in for http.ServeMux, which would clean the paths of
+// clients and redirect them.
+func (h *house) handler() http.Handler {
+	table := map[string]http.Handler{}
+	for _, p := range h.places() {
+		table[p.path] = h.metrics.count(p.protocol, h.crossed(p.crossing, h.samesite(p.handler)))
+	}
+	nowhere := h.metrics.count("none", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		wire.Problem(w, http.StatusNotFound, "", "There is nothing at this path; / tells what there is.")
+	}))
+	return h.logged(secured(h.recovered(h.drained(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		find(table, r.URL.EscapedPath(), nowhere).ServeHTTP(w, r)
+	})))))
+}
+
+// find returns what is at path exactly, or below its first segment.
+func find(table map[string]http.Handler, path string, nowhere http.Handler) http.Handler {
+	if found := table[path]; found != nil {
+		return found
+	}
+	if first, _, below := strings.Cut(strings.TrimPrefix(path, "/"), "/"); below && first != "" {
+		if found := table["/"+first+"/"]; found != nil {
+			return found
+		}
+	}
+	return nowhere
+}
+
+// either chooses between two protocols that share a path.
+func either(first func(*http.Request) bool, a, b http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if first(r) {
+			a.ServeHTTP(w, r)
+			return
+		}
+		b.ServeHTTP(w, r)
+	})
+}
+
+// speaksTus tells tus from reading at tusd's default path.
+func speaksTus(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodPost, http.MethodPatch, http.MethodOptions:
+		return true
+	}
+	return r.Header.Get("Tus-Resumable") != ""
+}
+
+// isPlain tells what is no file but has one in it; and a path without a name is
+// no place for a range.
+func isPlain(r *http.Request) bool { return plain.Form(r) || r.URL.Path == "/upload/" }
+
+// at hands a request on as if it had been for path.
+func at(path string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		moved := *r
+		moved.URL = new(url.URL)
+		*moved.URL = *r.URL
+		moved.URL.Path, moved.URL.RawPath = path, ""
+		next.ServeHTTP(w, &moved)
+	})
+}
+
+// only lets GET and HEAD through.
+func only(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			wire.Problem(w, http.StatusMethodNotAllowed, "", "This can only be read.")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// stranger tells whether a request may come from somebody else than who runs
+// the server: from another machine, or through a proxy.
+func stranger(r *http.Request) bool {
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via"} {
+		if r.Header.Get(name) != "" {
+			return true
+		}
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	return err != nil || !loopback(host)
+}
+
+// unlisted keeps from strangers which uploads there are; whoever knows an id
+// may still use it.
+func (h *house) unlisted(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if stranger(r) {
+			r = r.WithContext(upload.As(r.Context(), "a stranger, who owns nothing"))
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// scope keeps strangers from meeting in one upload by one name: it is the
+// address from which the client reached this machine or the proxy before it.
+func (h *house) scope(r *http.Request) string {
+	if !stranger(r) {
+		return ""
+	}
+	host, _, _ := net.SplitHostPort(r.RemoteAddr)
+	if loopback(host) {
+		// The proxy on this machine wrote the last address; what stands before
+		// it, the client can have invented.
+		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+		host = strings.TrimSpace(hops[len(hops)-1])
+	}
+	return host
+}

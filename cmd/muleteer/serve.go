@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/muleteer/muleteer/upload"
+)
+
+type serveCommand struct {
+	Settings settings `embed:""`
+}
+
+// Run takes uploads until ctx ends.
+func (k serveCommand) Run(ctx context.Context, c console) error {
+	s := k.Settings
+	if err := s.check(); err != nil {
+		return &failure{exitUsage, err}
+	}
+	kept, err := s.Storage.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer kept.close()
+	listeners, err := listen(s.Listen)
+	if err != nil {
+		return err
+	}
+	log := newLog(c.err, s.Verbose)
+	h := newHouse(s, kept, log)
+	h.announce(ctx, c.out, listeners)
+	err = h.serve(ctx, listeners)
+	return errors.Join(err, kept.close())
+}
+
+// house is a running server with all that it consists of.
+type house struct {
+	settings settings
+	service  *upload.Service
+	kept     *kept
+	metrics  *metrics
+	log      *slog.Logger
+	grace    time.Duration
+	drain    drain
+}
+
+// newHouse puts a server together.
+func newHouse(s settings, k *kept, log *slog.Logger) *house {
+	counts := newMetrics()
+	service := &upload.Service{
+		Store:     k.Store,
+		State:     observed{k.State, counts, log},
+		Key:       upload.Template(s.Key),
+		Overwrite: s.Overwrite,
+		Chunk:     int64(s.ChunkSize),
+		MaxSize:   int64(s.MaxSize),
+		Expire:    time.Duration(s.Expire),
+		Log:       log,
+	}
+	return &house{settings: s, service: service, kept: k, metrics: counts, log: log, grace: grace}
+}
+
+// listen opens all addresses or none.
+func listen(addresses []string) ([]net.Listener, error) {
+	var open []net.Listener
+	for _, a := range addresses {
+		l, err := net.Listen("tcp", a)
+		if err != nil {
+			for _, l := range open {
+				l.Close()
+			}
+			return nil, fmt.Errorf("%s is not to be had: %w; choose another one by --listen", a, reason(err))
+		}
+		open = append(open, l)
+	}
+	return open, nil
+}
+
+// reason is the last cause of a network or file error, without the address and
+// the call, which the sentence around it names.
+func reason(err error) error {
+	for {
+		next := errors.Unwrap(err)
+		if next == nil {
+			return err
+		}
+		err = next
+	}
+}
+
+// grace is how long requests may go on after the server was asked to end.
+const grace = 5 * time.Second
+
+// serve answers on the listeners until ctx ends, and then ends in order: no
+// new connections; a while for what is on its way; then the bodies that still
+// come are cut, so that what arrived of them is kept.
+func (h *house) serve(ctx context.Context, listeners []net.Listener) error {
+	server := &http.Server{
+		Handler:           h.handler(),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    32 << 10,
+		HTTP2:             &http.HTTP2Config{MaxReceiveBufferPerStream: 16 << 20, MaxReceiveBufferPerConnection: 64 << 20},
+		ErrorLog:          slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),
+	}
+	sweeping, stopSweeping := context.WithCancel(context.WithoutCancel(ctx))
+	swept := make(chan struct{})
+	go func() {
+		defer close(swept)
+		h.sweep(sweeping)
+	}()
+	failed := make(chan error, len(listeners))
+	for _, l := range listeners {
+		go func() { failed <- server.Serve(l) }()
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+		h.log.Info("ending; what arrived is kept")
+	case err = <-failed:
+	}
+	h.drain.begin()
+	cut := time.AfterFunc(h.grace, h.drain.cut)
+	defer cut.Stop()
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.grace+2*grace)
+	defer cancel()
+	if server.Shutdown(last) != nil {
+		server.Close()
+	}
+	stopSweeping()
+	<-swept
+	return err
+}
+
+// newLog writes lines for people to w.
+func newLog(w io.Writer, verbose bool) *slog.Logger {
+	level := slog.LevelInfo
+	if verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/muleteer/muleteer/upload"
+)
+
+// settings are all that can be said of a server, by flag, environment or file;
+// the keys of the file are the names of the flags.
+type settings struct {
+	Listen    list    `yaml:"listen" env:"MULETEER_LISTEN" placeholder:"HOST:PORT" help:"Where to listen; may be given several times (default: 127.0.0.1:8080, or port $PORT)."`
+	Storage   storage `embed:"" yaml:",inline"`
+	Key       string  `yaml:"key" env:"MULETEER_KEY" default:"${key}" placeholder:"TEMPLATE" help:"Where finished files appear in the store: {id} {name} {path} {owner} {date} (default: ${key})."`
+	Overwrite bool    `yaml:"overwrite" env:"MULETEER_OVERWRITE" help:"A finished file replaces what has its key already."`
+	MaxSize   size    `yaml:"max-size" env:"MULETEER_MAX_SIZE" default:"50GiB" placeholder:"SIZE" help:"The largest file that is taken; 0 for no limit (default: 50GiB)."`
+	Expire    span    `yaml:"expire" env:"MULETEER_EXPIRE" default:"7d" placeholder:"TIME" help:"An unfinished upload is removed so long after its last byte (default: 7d)."`
+	ChunkSize size    `yaml:"chunk-size" env:"MULETEER_CHUNK_SIZE,CHUNK_SIZE" default:"6291456" placeholder:"SIZE" help:"In what pieces clients are expected to send (default: 6MiB)."`
+	MimeType  string  `yaml:"mime-type" env:"MULETEER_MIME_TYPE,MIME_TYPE" default:"application/octet-stream" placeholder:"TYPE" help:"Of files whose client names none (default: application/octet-stream)."`
+	PublicURL string  `name:"public-url" yaml:"public-url" env:"MULETEER_PUBLIC_URL" placeholder:"URL" help:"How the server is reached from outside, if a proxy is before it."`
+	Open      bool    `yaml:"open" env:"MULETEER_OPEN" help:"Take uploads from everybody who can reach the server."`
+	Cors      list    `yaml:"cors" env:"MULETEER_CORS" placeholder:"ORIGIN" help:"Web origin whose pages may upload; may be given several times; * for all."`
+	Verbose   bool    `yaml:"verbose" env:"MULETEER_VERBOSE" help:"Log every request."`
+}
+
+// storage is where records and bytes are kept.
+type storage struct {
+	Config     configFile `yaml:"-" env:"MULETEER_CONFIG" placeholder:"FILE" help:"Read settings from a YAML file."`
+	Store      string     `yaml:"store" env:"MULETEER_STORE" placeholder:"WHERE" help:"Where files are kept: a directory, file:///directory, or mem: to throw them away (default: ./muleteer-data/files)."`
+	State      string     `yaml:"state" env:"MULETEER_STATE,DATABASE_URL" placeholder:"WHERE" help:"Where records are kept: a file, sqlite:///file, or mem: (default: ./muleteer-data/state.db)."`
+	Durability string     `yaml:"durability" env:"MULETEER_DURABILITY" enum:"power,process" default:"power" placeholder:"LEVEL" help:"What acknowledged bytes survive: power (a power cut) or process (only a crash of the program); default: power."`
+}
+
+const (
+	defaultStore   = "muleteer-data/files"
+	defaultState   = "muleteer-data/state.db"
+	defaultAddress = "127.0.0.1:8080"
+)
+
+// check completes the settings and tells what is wrong with them.
+func (s *settings) check() error {
+	if len(s.Listen) == 0 {
+		s.Listen = []string{defaultAddress}
+	}
+	if err := upload.Template(s.Key).Check(); err != nil {
+		return err
+	}
+	if s.ChunkSize < 1 {
+		return errors.New("--chunk-size has to be at least 1 byte")
+	}
+	if s.PublicURL != "" {
+		u, err := url.Parse(s.PublicURL)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+			return fmt.Errorf("--public-url %q is no address: write https://uploads.example.org", s.PublicURL)
+		}
+	}
+	if err := s.checkOrigins(); err != nil {
+		return err
+	}
+	return s.checkAddresses()
+}
+
+func (s *settings) checkOrigins() error {
+	protection := http.NewCrossOriginProtection()
+	for _, o := range s.Cors {
+		if o == "*" {
+			if len(s.Cors) > 1 {
+				return errors.New("--cors has * and other origins: either everybody may, or those who are named")
+			}
+			continue
+		}
+		if err := protection.AddTrustedOrigin(o); err != nil {
+			return fmt.Errorf("--cors %q is no origin: write https://example.org, without a path", o)
+		}
+	}
+	return nil
+}
+
+// checkAddresses refuses to listen beyond this machine by accident.
+func (s *settings) checkAddresses() error {
+	for _, a := range s.Listen {
+		host, _, err := net.SplitHostPort(a)
+		if err != nil {
+			return fmt.Errorf("--listen %q is no address: write 127.0.0.1:8080, or :8080 for all", a)
+		}
+		if !s.Open && !loopback(host) {
+			return fmt.Errorf("%s can be reached from other machines, and then anybody could upload: "+
+				"give --open if that is what you want, or listen on 127.0.0.1 and put a proxy that asks for a password before it", a)
+		}
+	}
+	return nil
+}
+
+// loopback tells whether only this machine reaches a host.
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// shared tells whether an address can be reached by others.
+func (s *settings) shared() bool {
+	return slices.ContainsFunc(s.Listen, func(a string) bool {
+		host, _, _ := net.SplitHostPort(a)
+		return !loopback(host)
+	})
+}
+
+// scheme splits "s3://bucket" and "mem:" into scheme and rest; a path has no
+// scheme.
+func scheme(where string) (name, rest string) {
+	name, rest, found := strings.Cut(where, ":")
+	if !found || name == "" || strings.ContainsAny(name, `/\.`) {
+		return "", where
+	}
+	return name, strings.TrimPrefix(rest, "//")
+}

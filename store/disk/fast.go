@@ -1,0 +1,205 @@
+package disk
+
+import (
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/muleteer/muleteer/extent"
+	"github.com/muleteer/muleteer/store"
+)
+
+// depth is how many large buffers a fast body has: one is read into, one is
+// written, one waits.
+const depth = 3
+
+// fast is a body that is read, written and synced at the same time. Each of
+// the three is one goroutine, and what passes between them is in order.
+type fast struct {
+	*put
+	past  file  // the same file past the page cache, or nil
+	space int64 // up to where it is reserved; 0: nothing is
+
+	segments chan segment
+	runs     chan store.Part
+	free     chan []byte
+	failed   atomic.Pointer[error]
+
+	mu      sync.Mutex // what the reader shares with its clock
+	buf     []byte
+	fill    int64 // buf[gone:fill] has been read and not been handed on
+	gone    int64
+	stalled bool
+}
+
+// segment is a piece of a buffer to be written.
+type segment struct {
+	bytes []byte
+	whole []byte // the buffer, if this was its last piece
+}
+
+// quickly takes the body until it ends or turns out to be slow.
+func (p *put) quickly() error {
+	bufs := p.s.large.take(depth)
+	if bufs == nil {
+		return nil // there is no memory for that: slowly goes on
+	}
+	defer p.s.large.give(bufs...)
+	f := &fast{
+		put:      p,
+		segments: make(chan segment, depth), runs: make(chan store.Part, 1), free: make(chan []byte, depth),
+	}
+	for _, b := range bufs {
+		f.free <- b
+	}
+	if past, err := p.s.sys.open(onWay(p.id), os.O_WRONLY|direct); err == nil && direct != 0 {
+		f.past = past
+	}
+	var wg sync.WaitGroup
+	wg.Go(f.write)
+	wg.Go(f.sync)
+	f.read()
+	wg.Wait()
+	if f.past != nil {
+		f.past.Close()
+	}
+	if err := f.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func (f *fast) fail(err error) { f.failed.CompareAndSwap(nil, &err) }
+
+// read fills buffers. The place of a byte in its buffer is its place in the
+// block of the file, so that what is aligned in the one is in the other.
+func (f *fast) read() {
+	defer close(f.segments)
+	clock := time.AfterFunc(time.Hour, f.strike)
+	clock.Stop()
+	for !f.ended && f.failed.Load() == nil {
+		buf := <-f.free
+		f.mu.Lock()
+		f.buf, f.stalled = buf, false
+		f.fill = f.e.Start % f.s.pace.block
+		f.gone = f.fill
+		f.mu.Unlock()
+		clock.Reset(f.s.pace.wait)
+		slow := false
+		for fill := f.fill; fill < f.s.pace.block && !f.ended && !slow; {
+			n := f.put.read(buf[fill:])
+			f.mu.Lock()
+			fill += int64(n)
+			f.fill, slow = fill, f.stalled
+			f.mu.Unlock()
+			slow = slow || f.failed.Load() != nil
+		}
+		clock.Stop()
+		f.mu.Lock()
+		f.segments <- segment{buf[f.gone:f.fill], buf}
+		f.buf = nil
+		f.mu.Unlock()
+		if slow {
+			return
+		}
+	}
+}
+
+// strike hands on what has been read so far, because the reader is blocked.
+func (f *fast) strike() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.buf == nil {
+		return
+	}
+	f.stalled = true
+	f.segments <- segment{bytes: f.buf[f.gone:f.fill]}
+	f.gone = f.fill
+}
+
+// write writes the segments and cuts them into runs.
+func (f *fast) write() {
+	defer close(f.runs)
+	for seg := range f.segments {
+		if f.failed.Load() == nil {
+			if err := f.place(seg.bytes); err != nil {
+				f.fail(err)
+			}
+		}
+		if seg.whole != nil {
+			f.free <- seg.whole
+		} // else the reader is blocked, and somebody may wait for these bytes
+		due := seg.whole == nil || f.at-f.from >= f.s.pace.run || time.Since(f.last) >= f.s.pace.wait
+		if f.failed.Load() == nil && due && f.at > f.from {
+			f.runs <- f.cut()
+		}
+	}
+	if f.failed.Load() == nil && f.at > f.from {
+		f.runs <- f.cut()
+	}
+}
+
+// place writes b behind what is written: past the page cache what fills its
+// blocks, the rest through it.
+func (f *fast) place(b []byte) error {
+	f.reserve(int64(len(b)))
+	if f.past != nil {
+		head := min(-f.at&(align-1), int64(len(b)))
+		body := (int64(len(b)) - head) &^ (align - 1)
+		if err := f.put.write(b[:head]); err != nil {
+			return err
+		}
+		b = b[head:]
+		if body > 0 {
+			_, err := f.past.WriteAt(b[:body], f.at)
+			if err == nil {
+				f.wrote(b[:body])
+				b = b[body:]
+			} else if isFull(err) {
+				return err
+			} else { // this file system cannot, or not here: the page cache can
+				f.past.Close()
+				f.past = nil
+			}
+		}
+	}
+	return f.put.write(b)
+}
+
+// reserve allocates ahead of the writing, so that the file lies in few pieces:
+// never beyond what this request says that it brings, nor more than it has
+// brought already, because a client must not take space that it does not fill.
+func (f *fast) reserve(n int64) {
+	if f.at+n <= f.space {
+		return
+	}
+	ahead := min(max(f.at-f.whole.Start, f.s.pace.run), 64<<20)
+	e := extent.Extent{Start: f.at, End: min(extent.At(f.at, ahead).End, f.whole.End)}
+	f.space = e.End
+	if err := f.f.reserve(e); err != nil {
+		f.space = extent.Max // it cannot, or there is no space: the write tells
+	}
+}
+
+// sync acknowledges runs. Those that have come meanwhile share a sync.
+func (f *fast) sync() {
+	for run := range f.runs {
+		for more := true; more; {
+			select {
+			case next, ok := <-f.runs:
+				if more = ok; ok {
+					run.CRC, run.End = run.CRC.Append(next.CRC, next.Len()), next.End
+				}
+			default:
+				more = false
+			}
+		}
+		if f.failed.Load() != nil {
+			continue
+		}
+		if err := f.settle(run); err != nil {
+			f.fail(err)
+		}
+	}
+}

@@ -1,0 +1,60 @@
+package upload_test
+
+import (
+	"testing"
+
+	"github.com/muleteer/muleteer/extent"
+	"github.com/muleteer/muleteer/upload"
+)
+
+// Numbered parts find their places in any order; one that does not fit is kept
+// under its number, of which the last writer wins, and placed when the order is
+// told.
+func TestNumberedParts(t *testing.T) {
+	for name, size := range map[string]int64{"of known size": 3700, "of unknown size": -1} {
+		onEachGrid(t, func(t *testing.T, h *house) {
+			want := content(1, 3700)
+			u := h.begin(t, upload.New{Size: size, Meta: upload.Meta{Name: name}})
+			part := func(number int64, e extent.Extent, from []byte) {
+				t.Helper()
+				if _, err := h.WriteNumbered(ctx, u.ID, number, piece(from, e)); err != nil {
+					t.Fatalf("part %d: %v", number, err)
+				}
+			}
+			part(2, extent.Extent{Start: 1000, End: 2000}, want)
+			if size < 0 {
+				part(4, extent.Extent{Start: 2900, End: 3700}, content(2, 3700)) // another last part, which is replaced
+			}
+			part(4, extent.Extent{Start: 3000, End: 3700}, want)
+			part(1, extent.Extent{Start: 0, End: 1000}, want)
+			if size < 0 {
+				_, err := h.Complete(ctx, u.ID, []int64{1, 2, 3, 4})
+				wantErr(t, err, upload.ErrInvalid) // the third is not here
+			}
+			part(3, extent.Extent{Start: 2000, End: 3000}, want)
+			for _, wrong := range [][]int64{{}, {2, 1, 3, 4}, {1, 1, 2, 3, 4}} {
+				if _, err := h.Complete(ctx, u.ID, wrong); size < 0 && err == nil {
+					t.Fatalf("the order %v was taken", wrong)
+				}
+			}
+			for range 2 { // the answer may be lost
+				v, err := h.Complete(ctx, u.ID, []int64{1, 2, 3, 4})
+				if err != nil || v.Phase != upload.Done {
+					t.Fatalf("%v %v", v, err)
+				}
+			}
+			h.wantDone(t, u.ID, want)
+			for e, err := range h.mem.Walk(ctx) {
+				if err != nil || e.ID != u.ID {
+					t.Errorf("%s stays, %v", e.Name, err)
+				}
+			}
+		})
+	}
+	h := newHouse(grids["none"])
+	u := h.begin(t, upload.New{Size: -1})
+	for _, number := range []int64{0, -1, 10_001} {
+		_, err := h.WriteNumbered(ctx, u.ID, number, piece(content(1, 10), extent.Extent{End: 10}))
+		wantErr(t, err, upload.ErrInvalid)
+	}
+}
