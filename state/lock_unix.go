@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+
+	"github.com/muleteer/muleteer/store"
 )
 
 // lock makes this process the only owner of the database at path until the
@@ -24,7 +26,7 @@ func lock(path string) (*os.File, error) {
 	}
 	f.Close()
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, fmt.Errorf("%s is in use by another process: stop that one, or choose another --state", path)
+		return nil, fmt.Errorf("%s is %w: stop that one, or choose another --state", path, store.ErrInUse)
 	}
 	return nil, fmt.Errorf("lock %s: %w", path, err)
 }

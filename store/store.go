@@ -160,4 +160,5 @@ var (
 	ErrFull   = errors.New("the store has no space left")
 	ErrGone   = errors.New("the store no longer has the object")
 	ErrParts  = errors.New("the parts do not make up the object")
+	ErrInUse  = errors.New("in use by another process") // of what has one owner, when it is opened
 )

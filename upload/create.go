@@ -2,6 +2,7 @@ package upload
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -136,7 +137,7 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 func (s *Service) newRecord(ctx context.Context, n New) (*Record, error) {
 	now := s.now()
 	u := &Record{
-		Object:      store.Object{ID: rand.Text(), Type: n.Type, Size: n.Size, Hidden: n.Partial, Overwrite: s.Overwrite},
+		Object:      store.Object{ID: rand.Text(), Type: cmp.Or(n.Type, s.Type, "application/octet-stream"), Size: n.Size, Hidden: n.Partial, Overwrite: s.Overwrite},
 		Owner:       Owner(ctx),
 		Protocol:    n.Protocol,
 		Fingerprint: n.Fingerprint,

@@ -35,6 +35,7 @@ type Service struct {
 
 	Key       Template      // where finished files appear; "" is DefaultKey
 	Overwrite bool          // whether a file replaces what is under its key already
+	Type      string        // media type of a file whose client names none; "" is application/octet-stream
 	Chunk     int64         // bytes: the hint for the store's grid where the client gives none
 	MaxSize   int64         // bytes per upload; 0: no limit but the format's
 	Quota     Quota         // per owner

@@ -91,13 +91,7 @@ func (m *meter) done() {
 	m.ended++
 }
 
-// speed is in bytes per second; 0 if it is not known.
-func (m *meter) speed() float64 {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.pace(time.Now())
-}
-
+// pace is in bytes per second; 0 if it is not known. The caller holds m.mu.
 func (m *meter) pace(now time.Time) float64 {
 	if len(m.samples) == 0 {
 		return 0

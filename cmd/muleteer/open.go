@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/muleteer/muleteer/state"
 	"github.com/muleteer/muleteer/store"
@@ -22,13 +23,37 @@ type kept struct {
 	closed           bool
 }
 
-// open opens store and state, and makes them if they are not there.
+// inherit is how long a process waits for the one before it to let go of the
+// files: one that was killed may hold them for a moment longer.
+const inherit = 3 * time.Second
+
+// open opens store and state, and makes them if they are not there. What
+// cannot be is refused before anything is made.
 func (s storage) open(ctx context.Context) (*kept, error) {
-	k := &kept{}
+	for began := time.Now(); ; {
+		k, err := s.openOnce(ctx)
+		if !errors.Is(err, store.ErrInUse) || time.Since(began) > inherit {
+			return k, err
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+func (s storage) openOnce(ctx context.Context) (*kept, error) {
+	k := new(kept)
+	where, err := s.stateURL(k)
+	if err != nil {
+		return nil, err
+	}
 	if err := s.openStore(k); err != nil {
 		return nil, err
 	}
-	if err := s.openState(ctx, k); err != nil {
+	k.State, err = state.Open(ctx, where, state.Options{Process: s.Durability == "process"})
+	if err != nil {
 		return nil, errors.Join(err, k.closeStore())
 	}
 	return k, nil
@@ -59,10 +84,11 @@ func (s storage) openStore(k *kept) error {
 		k.Store, k.storeAt, k.closeStore = d, "disk "+shown(rest), d.Close
 		return nil
 	}
-	return &failure{exitUsage, fmt.Errorf("--store %s is not known: give a directory, file:///directory or mem:", where)}
+	return &failure{exitUsage, fmt.Errorf("--store %s is not known: give a directory, file:///directory or mem: instead", where)}
 }
 
-func (s storage) openState(ctx context.Context, k *kept) error {
+// stateURL is the state as state.Open names it.
+func (s storage) stateURL(k *kept) (string, error) {
 	where := s.State
 	if kind, _ := scheme(s.Store); where == "" && (kind == "mem" || kind == "memory") {
 		where = "mem:" // records of bytes that are gone would be no use
@@ -73,18 +99,16 @@ func (s storage) openState(ctx context.Context, k *kept) error {
 	kind, rest := scheme(where)
 	switch kind {
 	case "postgres", "postgresql":
-		return &failure{exitUsage, errors.New("records cannot be kept in PostgreSQL yet: that comes with a later version; " +
+		return "", &failure{exitUsage, errors.New("records cannot be kept in PostgreSQL yet: that comes with a later version; " +
 			"until then unset DATABASE_URL, or give --state a file")}
 	case "mem", "memory":
-		where, k.stateAt = "memory:", "memory"
+		k.stateAt = "memory"
+		return "memory:", nil
 	case "", "file", "sqlite":
-		where, k.stateAt = "sqlite:"+rest, "sqlite "+shown(rest)
-	default:
-		return &failure{exitUsage, fmt.Errorf("--state %s is not known: give a file, sqlite:///file or mem:", secretless(where))}
+		k.stateAt = "sqlite " + shown(rest)
+		return "sqlite:" + rest, nil
 	}
-	var err error
-	k.State, err = state.Open(ctx, where, state.Options{Process: s.Durability == "process"})
-	return err
+	return "", &failure{exitUsage, fmt.Errorf("--state %s is not known: give a file, sqlite:///file or mem: instead", secretless(where))}
 }
 
 // close ends both; the state first, because it names what is in the store.

@@ -27,11 +27,10 @@ type place struct {
 // and nowhere else.
 func (h *house) places() []place {
 	links := wire.Public(h.settings.PublicURL)
-	media := h.settings.MimeType
 	resumable := tus.Handler(h.service, tus.Options{Base: "/tus/", URL: links})
 	likeTusd := tus.Handler(h.service, tus.Options{Base: "/files/", URL: links})
-	named := contentrange.Handler(h.service, contentrange.Options{Base: "/upload/", URL: links, Type: media, Scope: h.scope})
-	forms := plain.Handler(h.service, plain.Options{URL: links, Type: media})
+	named := contentrange.Handler(h.service, contentrange.Options{Base: "/upload/", URL: links, Scope: h.scope})
+	forms := plain.Handler(h.service, plain.Options{URL: links})
 	reading := files.Handler(h.service, files.Options{URL: links, List: true})
 	finished := either(speaksTus, likeTusd, reading)
 

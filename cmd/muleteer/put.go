@@ -8,13 +8,15 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"os"
+	"strings"
 	"sync"
 	"time"
 )
 
 type putCommand struct {
 	What      []string `arg:"" optional:"" name:"file" help:"Files, directories, or - for standard input; and at last the server's URL."`
-	Server    string   `hidden:"" env:"MULETEER_URL" default:"http://127.0.0.1:8080"`
+	Server    string   `hidden:"" env:"MULETEER_URL"`
 	Name      string   `help:"The name at the server, of a single file or of standard input."`
 	Workers   int      `short:"w" default:"4" help:"How many requests at once (default: 4)."`
 	ChunkSize size     `env:"MULETEER_CHUNK_SIZE,CHUNK_SIZE" default:"6291456" placeholder:"SIZE" help:"In what pieces to send, up to 95MiB (default: 6MiB)."`
@@ -32,9 +34,14 @@ func (p putCommand) Run(ctx context.Context, c console) error {
 	if err := p.check(what); err != nil {
 		return &failure{exitUsage, err}
 	}
-	r, err := newRemote(address, p.Workers)
+	r, err := newRemote(cmp.Or(address, "http://"+defaultAddress), p.Workers)
 	if err != nil {
 		return err
+	}
+	if address == "" { // nobody named a server, so it may be that none is meant
+		if err := r.get(ctx, "/healthz", new(any)); err != nil {
+			return err
+		}
 	}
 	t := &tally{console: c, json: p.JSON}
 	sources := expand(what, p.Name, t.failed)
@@ -79,6 +86,9 @@ func (p putCommand) check(what []string) error {
 		}
 		if isURL(w) {
 			return fmt.Errorf("%s stands among the files; the URL comes last", w)
+		}
+		if _, err := os.Stat(w); err != nil && strings.Contains(w, ":") && !strings.Contains(w, "/") {
+			return fmt.Errorf("%s is neither a file nor a URL: write http://%s", w, w)
 		}
 	}
 	if inputs > 1 {

@@ -58,6 +58,7 @@ func newHouse(s settings, k *kept, log *slog.Logger) *house {
 		State:     observed{k.State, counts, log},
 		Key:       upload.Template(s.Key),
 		Overwrite: s.Overwrite,
+		Type:      s.MimeType,
 		Chunk:     int64(s.ChunkSize),
 		MaxSize:   int64(s.MaxSize),
 		Expire:    time.Duration(s.Expire),

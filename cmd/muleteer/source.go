@@ -40,8 +40,6 @@ func expand(arguments []string, name string, complain func(path string, err erro
 		}
 		info, err := os.Stat(a)
 		switch {
-		case errors.Is(err, fs.ErrNotExist) && strings.Contains(a, ":"):
-			complain(a, errors.New("there is no such file; a URL begins with http:// or https://"))
 		case err != nil:
 			complain(a, missing(err))
 		case info.IsDir():

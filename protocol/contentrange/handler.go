@@ -40,7 +40,6 @@ const Protocol = "contentrange"
 type Options struct {
 	Base string     // path before the name; "" is "/upload/"
 	URL  wire.Links // makes a path of this server absolute; nil takes the request's host
-	Type string     // media type of a file whose client names none; "" is application/octet-stream
 	// Scope tells uploads apart that arrive by one name and owner, say those of
 	// two hosts; nil tells none.
 	Scope func(r *http.Request) string
@@ -65,9 +64,6 @@ type handler struct {
 func Handler(s *upload.Service, o Options) http.Handler {
 	if o.Base == "" {
 		o.Base = "/upload/"
-	}
-	if o.Type == "" {
-		o.Type = "application/octet-stream"
 	}
 	if o.Scope == nil {
 		o.Scope = func(*http.Request) string { return "" }

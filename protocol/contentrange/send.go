@@ -96,9 +96,6 @@ func (h *handler) write(ctx context.Context, q *request, b *body, u *upload.Reco
 		Protocol: Protocol, Size: q.total, Fingerprint: q.key,
 		Meta: upload.Meta{Name: q.name, Path: q.path}, Type: q.kind,
 	}
-	if n.Type == "" {
-		n.Type = h.Type
-	}
 	if !q.start && q.End != q.total {
 		n.Chunk = q.Len()
 	}

@@ -237,7 +237,8 @@ func TestBrokenLineTellsNothing(t *testing.T) {
 func TestDefaultType(t *testing.T) {
 	t.Parallel()
 	s, _ := wiretest.Grids()[0].Service(t)
-	h := contentrange.Handler(s, contentrange.Options{Type: "application/x-mule", Base: "/in/"})
+	s.Type = "application/x-mule"
+	h := contentrange.Handler(s, contentrange.Options{Base: "/in/"})
 	res := do(h, "PUT", "/in/a", "", "abcd")
 	expect(t, res, http.StatusOK)
 	if body, _ := io.ReadAll(res.Body); !strings.Contains(string(body), `"type":"application/x-mule"`) {

@@ -26,8 +26,7 @@ const Protocol = "plain"
 
 // Options tell what the requests do not. Zero values are sensible.
 type Options struct {
-	URL  wire.Links // makes a path of this server absolute; nil takes the request's host
-	Type string     // media type of a file whose client names none; "" is application/octet-stream
+	URL wire.Links // makes a path of this server absolute; nil takes the request's host
 }
 
 type handler struct {
@@ -37,9 +36,6 @@ type handler struct {
 
 // Handler takes files at any path. It may be called concurrently.
 func Handler(s *upload.Service, o Options) http.Handler {
-	if o.Type == "" {
-		o.Type = "application/octet-stream"
-	}
 	return &handler{o, s}
 }
 
@@ -88,7 +84,7 @@ func (h *handler) raw(w http.ResponseWriter, r *http.Request) ([]*upload.Record,
 // one adds one file to files.
 func (h *handler) one(ctx context.Context, files []*upload.Record, m upload.Meta, kind string, c upload.Chunk) ([]*upload.Record, error) {
 	if t, _, err := mime.ParseMediaType(kind); err != nil || !strings.Contains(t, "/") || len(kind) > nameLimit {
-		kind = h.Type
+		kind = ""
 	}
 	u, err := h.s.Take(ctx, upload.New{Protocol: Protocol, Size: c.Size, Meta: m, Type: kind}, c)
 	if u != nil {

@@ -124,8 +124,9 @@ func TestFieldsReachTheHook(t *testing.T) {
 func TestDefaultType(t *testing.T) {
 	t.Parallel()
 	s, _ := wiretest.Grids()[0].Service(t)
+	s.Type = "application/x-mule"
 	w := httptest.NewRecorder()
-	plain.Handler(s, plain.Options{Type: "application/x-mule"}).ServeHTTP(w, httptest.NewRequest("PUT", "/upload", strings.NewReader("x")))
+	plain.Handler(s, plain.Options{}).ServeHTTP(w, httptest.NewRequest("PUT", "/upload", strings.NewReader("x")))
 	if w.Code != http.StatusCreated || !strings.Contains(w.Body.String(), `"type":"application/x-mule"`) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}

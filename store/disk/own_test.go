@@ -102,7 +102,7 @@ func TestOneOwner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(dir, Options{}); err == nil || !strings.Contains(err.Error(), "another process") {
+	if _, err := Open(dir, Options{}); !errors.Is(err, store.ErrInUse) {
 		t.Errorf("Open of a directory that is open: %v", err)
 	}
 	if err := s.Close(); err != nil {

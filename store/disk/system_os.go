@@ -8,6 +8,7 @@ import (
 	"path"
 
 	"github.com/muleteer/muleteer/extent"
+	"github.com/muleteer/muleteer/store"
 )
 
 // osSystem is a directory of the operating system. No name leaves it.
@@ -40,7 +41,7 @@ func openSystem(dir string) (_ *osSystem, err error) {
 		return nil, err
 	}
 	if err := lockFile(s.lock); err != nil {
-		return nil, fmt.Errorf("another process keeps files in %s (%w); each needs a directory of its own", dir, err)
+		return nil, fmt.Errorf("%s is %w (%w); each needs a directory of its own", dir, store.ErrInUse, err)
 	}
 	return s, nil
 }
