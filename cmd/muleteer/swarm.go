@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -24,6 +25,7 @@ type swarm struct {
 	sums    map[int64]store.CRC // of the acknowledged pieces, by their first byte
 	lengths map[int64]int64     // likewise, their bytes
 	whole   *view               // the server's answer to the last piece
+	stopped error               // why no more are sent
 }
 
 // sender is what all files of a put share.
@@ -132,13 +134,25 @@ func (w *swarm) sendAll(ctx context.Context, missing extent.Set) error {
 	var group sync.WaitGroup
 	for range min(int64(w.workers), pieces) {
 		group.Go(func() {
-			if err := w.work(ctx); err != nil {
+			switch err := w.work(ctx); {
+			case errors.Is(err, errChanged):
+				w.stop(err)
+			case err != nil:
 				cancel(err) // the first error is the one that counts
 			}
 		})
 	}
 	group.Wait()
-	return context.Cause(ctx)
+	return cmp.Or(context.Cause(ctx), w.stopped)
+}
+
+// stop lets the pieces that are under way end, and no more begin: one that was
+// cut off could reach the server after the request that removes the upload, and
+// begin it again.
+func (w *swarm) stop(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.missing, w.stopped = nil, err
 }
 
 // work sends pieces until none is left.
@@ -224,7 +238,9 @@ func (w *swarm) take() (extent.Extent, bool) {
 func (w *swarm) giveBack(e extent.Extent) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.missing = w.missing.Add(e)
+	if w.stopped == nil {
+		w.missing = w.missing.Add(e)
+	}
 }
 
 // slot runs f when a request more may be under way.
