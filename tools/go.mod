@@ -1,6 +1,6 @@
 module github.com/muleteer/muleteer/tools
 
-go 1.26.8
+go 1.26.5
 
 tool (
 	golang.org/x/vuln/cmd/govulncheck

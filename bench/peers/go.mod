@@ -1,6 +1,6 @@
 module github.com/muleteer/muleteer/bench/peers
 
-go 1.26.8
+go 1.26.5
 
 require (
 	github.com/tus/tusd/v2 v2.10.0
