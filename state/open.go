@@ -74,6 +74,8 @@ func openSQLite(path string, o Options) (_ *SQLite, err error) {
 	if s.now == nil {
 		s.now = time.Now
 	}
+	s.reserve.path = path + ".reserve"
+	s.reserve.keep()
 	go s.writer(writing)
 	s.end = sync.OnceValue(func() error {
 		close(s.closing)

@@ -21,7 +21,8 @@ type SQLite struct {
 	closing chan struct{} // closed by Close
 	written chan struct{} // closed when the writer has ended
 	readers chan *conn    // the idle ones; its capacity is how many there are
-	end     func() error  // does what Close does, once
+	reserve reserve
+	end     func() error // does what Close does, once
 }
 
 // Create implements upload.State.
@@ -152,7 +153,8 @@ func (s *SQLite) Save(ctx context.Context, u *upload.Record, ev ...upload.Event)
 	if err != nil {
 		return err
 	}
-	if err := s.write(ctx, func(c *conn) error { return save(c, &r, meta, ev) }); err != nil {
+	do := func(c *conn) error { return save(c, &r, meta, ev) }
+	if err := s.send(ctx, request{ctx: ctx, do: do, frees: r.Phase == upload.Gone}); err != nil {
 		return err
 	}
 	u.Version++

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,16 +20,22 @@ type request struct {
 	ctx    context.Context
 	do     func(*conn) error // runs in the writer's goroutine, perhaps long after its caller has gone
 	answer chan error        // takes one without a reader
+	frees  bool              // it makes space, so that it may use the reserve
 }
 
 // write has the writer do something in a transaction, and returns when it is
 // committed. Until then what do has left behind must not be touched, and if
 // the context ends first, never: do may run still.
 func (s *SQLite) write(ctx context.Context, do func(*conn) error) error {
+	return s.send(ctx, request{ctx: ctx, do: do})
+}
+
+// send is write for a request of any kind.
+func (s *SQLite) send(ctx context.Context, r request) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	r := request{ctx, do, make(chan error, 1)}
+	r.answer = make(chan error, 1)
 	select {
 	case s.queue <- r:
 	case <-ctx.Done():
@@ -96,11 +103,39 @@ func (s *SQLite) commit(c *conn, r request) {
 		_, _ = c.exec("rollback")
 	}
 	for i, r := range batch {
-		if failed != nil {
-			r.answer <- explain(failed)
-			continue
+		err := failed
+		if err == nil {
+			err = errs[i]
 		}
-		r.answer <- explain(errs[i])
+		if r.frees && code(err) == codeFull {
+			err = s.alone(c, r)
+		}
+		r.answer <- explain(err)
+	}
+	if failed == nil {
+		s.reserve.keep()
+	}
+}
+
+// alone does one request that makes space on a full disk, if it must at the
+// cost of the reserve.
+func (s *SQLite) alone(c *conn, r request) error {
+	for {
+		_, failed := c.exec("begin immediate")
+		var refused error
+		if failed == nil {
+			refused, failed = attempt(c, r)
+		}
+		if failed == nil {
+			_, failed = c.exec("commit")
+		}
+		if failed != nil {
+			_, _ = c.exec("rollback")
+		}
+		err := cmp.Or(failed, refused)
+		if code(err) != codeFull || !s.reserve.release() {
+			return err
+		}
 	}
 }
 
