@@ -151,6 +151,9 @@ func (v *Volatile) Add(ctx context.Context, id string, epoch int64, parts ...sto
 	}
 	if r.Here == r.Size && before != r.Size {
 		r.Due = now
+		r.Version++
+	} else if r.Size < 0 {
+		r.Version++
 	}
 	return progress(r.Size, r.Offset, r.Here, r.solid), nil
 }

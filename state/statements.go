@@ -30,7 +30,8 @@ const (
 
 	// A full upload is due at once.
 	updateProgress = `update upload set reached = $2, here = $3, solid = $4,
-		due = case when $5 <> 0 then $5 else due end where key = $1`
+		due = case when $5 <> 0 then $5 else due end,
+		version = version + case when $5 <> 0 or size < 0 then 1 else 0 end where key = $1`
 
 	selectVersion = `select key, sources from upload where id = $1 and version = $2`
 

@@ -125,6 +125,10 @@ func (s faultyState) Find(ctx context.Context, q upload.Query) iter.Seq2[*upload
 	}
 }
 
+func (s faultyState) Settle(ctx context.Context, id string, again time.Time) error {
+	return s.f.call("state.Settle", func() error { return s.Volatile.Settle(ctx, id, again) })
+}
+
 func (s faultyState) Purge(ctx context.Context, id string) error {
 	return s.f.call("state.Purge", func() error { return s.Volatile.Purge(ctx, id) })
 }
@@ -307,5 +311,104 @@ func (h *house) sweep(t *testing.T) {
 	t.Helper()
 	if _, err := h.Sweep(ctx); err != nil {
 		t.Fatalf("sweep: %v", err)
+	}
+}
+
+// The same with a hook: what has happened is told once, or again by the same id.
+func TestFailWithAHook(t *testing.T) {
+	for grid, o := range grids {
+		for name, script := range scripts {
+			for mode := range 4 {
+				t.Run(fmt.Sprintf("%s/%s/after=%v,dies=%v", grid, name, mode&1 == 1, mode&2 == 2), func(t *testing.T) {
+					for n := 1; ; n++ {
+						f := &fault{n: n, after: mode&1 == 1, dies: mode&2 == 2}
+						h := newHouse(o)
+						tl := &told{}
+						h.Hook = tl.hook
+						faulty := &upload.Service{Store: faultyStore{h.mem, f}, State: faultyState{h.state, f}, Now: h.clock.now, Hook: tl.hook}
+						c := &client{want: content(uint64(n), 3210)}
+						if err := script(faulty, c); errors.Is(err, errLost) {
+							t.Fatal(err)
+						}
+						faulty.Sweep(ctx)
+						for range 6 {
+							h.clock.add(30 * time.Second)
+							h.sweep(t)
+						}
+						if err := script(h.Service, c); err != nil {
+							t.Fatalf("call %d (%s), the client returns: %v", n, f.name, err)
+						}
+						h.wantDone(t, c.id, c.want)
+						for range 3 {
+							h.clock.add(30 * time.Second)
+							h.sweep(t)
+						}
+						if k := tl.ids(upload.Completed, c.id); k != 1 {
+							t.Errorf("call %d (%s): completed told %d", n, f.name, k)
+						}
+						if f.name == "" {
+							break
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+// The same with a removal at the end: nothing stays, and it is told once.
+func TestFailAndRemove(t *testing.T) {
+	for grid, o := range grids {
+		for mode := range 4 {
+			for _, hooked := range []bool{false, true} {
+				for _, full := range []int64{2000, 3210} {
+					t.Run(fmt.Sprintf("%s/after=%v,dies=%v,hook=%v,%d", grid, mode&1 == 1, mode&2 == 2, hooked, full), func(t *testing.T) {
+						for n := 1; ; n++ {
+							f := &fault{n: n, after: mode&1 == 1, dies: mode&2 == 2}
+							h := newHouse(o)
+							tl := &told{}
+							faulty := &upload.Service{Store: faultyStore{h.mem, f}, State: faultyState{h.state, f}, Now: h.clock.now}
+							if hooked {
+								h.Hook, faulty.Hook = tl.hook, tl.hook
+							}
+							want := content(uint64(n), 3210)
+							u, err := faulty.Create(ctx, upload.New{Size: 3210, Meta: upload.Meta{Name: "f"}})
+							id := ""
+							if err == nil {
+								id = u.ID
+								faulty.Write(ctx, id, piece(want, extent.Extent{End: full}))
+								err = faulty.Remove(ctx, id)
+								if err != nil && !errors.Is(err, upload.ErrGone) {
+									if e := h.Remove(ctx, id); e != nil && !errors.Is(e, upload.ErrGone) {
+										t.Fatalf("call %d (%s): %v", n, f.name, e)
+									}
+								}
+							}
+							for range 6 {
+								h.clock.add(2 * 24 * time.Hour)
+								h.sweep(t)
+							}
+							h.clock.add(8 * 24 * time.Hour)
+							h.sweep(t)
+							h.clock.add(8 * 24 * time.Hour)
+							h.sweep(t)
+							h.SweepOrphans(ctx)
+							for e := range h.mem.Walk(ctx) {
+								t.Errorf("call %d (%s): %s stays", n, f.name, e.Name)
+							}
+							for u := range h.Find(ctx, upload.Query{}) {
+								t.Errorf("call %d (%s): record stays %v due %v", n, f.name, u.Phase, u.Due)
+							}
+							if hooked && id != "" && tl.ids(upload.Removed, id) != 1 {
+								t.Errorf("call %d (%s): removed told %d times", n, f.name, tl.ids(upload.Removed, id))
+							}
+							if f.name == "" {
+								break
+							}
+						}
+					})
+				}
+			}
+		}
 	}
 }

@@ -1,9 +1,11 @@
 package upload
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/muleteer/muleteer/extent"
@@ -14,8 +16,8 @@ import (
 // request has finished.
 const retryJoin = 5 * time.Second
 
-// finishWithin is finish, but answers ErrBusy after a while; the finishing
-// goes on.
+// finishWithin is finish, but answers ErrBusy after a while; what has begun goes
+// on, and who only waited for others has left.
 func (s *Service) finishWithin(ctx context.Context, u *Record, d time.Duration) (*Record, error) {
 	return s.within(ctx, u, d, s.finish)
 }
@@ -29,9 +31,13 @@ func (s *Service) within(ctx context.Context, u *Record, d time.Duration, f func
 	}
 	done := make(chan answer, 1)
 	was := *u
+	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), d)
 	go func() {
-		u, err := f(context.WithoutCancel(ctx), &was)
-		done <- answer{u, err}
+		defer cancel()
+		a := answer{u: &was}
+		defer func() { done <- a }()
+		defer s.contain(&a.err)
+		a.u, a.err = f(wait, &was)
 	}()
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -43,12 +49,21 @@ func (s *Service) within(ctx context.Context, u *Record, d time.Duration, f func
 	}
 }
 
+// contain makes an error of a panic, where it would end the process.
+func (s *Service) contain(err *error) {
+	if p := recover(); p != nil {
+		s.log().Error("panic", "value", p, "stack", string(debug.Stack()))
+		*err = fmt.Errorf("panic: %v", p)
+	}
+}
+
 // finish leads a full upload through its last phases, as far as it gets. It may
 // be called any number of times, by anybody, also after a crash in any of
 // them; each phase is entered by one compare-and-swap.
 func (s *Service) finish(ctx context.Context, u *Record) (*Record, error) {
+	wait := ctx // for others only: what has begun goes on
 	ctx = As(context.WithoutCancel(ctx), u.Owner)
-	err := s.alone(ctx, u.ID, func() error {
+	err := s.alone(wait, u.ID, func() error {
 		for {
 			v, err := s.load(ctx, u.ID, everything)
 			if v != nil {
@@ -94,14 +109,10 @@ func (s *Service) step(ctx context.Context, u *Record) (again bool, err error) {
 func (s *Service) join(ctx context.Context, u *Record) error {
 	final, err := s.Store.Join(ctx, u.object(), u.Parts)
 	switch {
-	case errors.Is(err, store.ErrGone):
+	case errors.Is(err, store.ErrGone), errors.Is(err, store.ErrParts):
 		// What was acknowledged is not there any more: this is never "complete".
 		s.log().Error("the store has lost an upload", "id", u.ID, "error", err)
-		u.Phase, u.Due = Gone, s.now()
-		if err := s.State.Save(ctx, u); err != nil {
-			return stateError(err)
-		}
-		return ErrGone
+		return cmp.Or(s.forget(ctx, u), ErrGone)
 	case err != nil:
 		return storeError(err)
 	case final.Size != u.Size || final.CRC != combined(u.Parts):

@@ -16,10 +16,10 @@ const maxNumber = 10_000
 // WriteNumbered takes a part by its number, from 1, instead of its offset; c.Len
 // must be known, and c.At is ignored. Parts are nearly always of one size, but
 // for the last: that size is Meta.PartSize or, if the client did not say it, the
-// size of the first part that comes. A part that fits goes to its place at
-// once. One that does not, as the last one of a file of unknown size, is kept
-// under its number until Complete tells the order; until then the last writer
-// of a number wins.
+// size of part 1. A part that fits goes to its place at once. One that does not,
+// as the last one of a file of unknown size, or one that comes before its size
+// is known, is kept under its number until Complete tells the order; until then
+// the last writer of a number wins.
 func (s *Service) WriteNumbered(ctx context.Context, id string, number int64, c Chunk) (*Record, error) {
 	if number < 1 || number > maxNumber || c.Len < 0 {
 		return nil, fmt.Errorf("%w: part %d of %d bytes", ErrInvalid, number, c.Len)
@@ -28,21 +28,31 @@ func (s *Service) WriteNumbered(ctx context.Context, id string, number int64, c 
 	if err != nil {
 		return u, err
 	}
-	if u, err = s.fixPartSize(ctx, u, c.Len); err != nil {
-		return u, err
+	if number == 1 { // any other may be the last one, and shorter
+		if u, err = s.fixPartSize(ctx, u, c.Len); err != nil {
+			return u, err
+		}
 	}
 	aside, err := s.setAside(ctx, u, number)
 	if err != nil {
 		return u, err
 	}
 	c.At = u.placeOf(number)
-	if c.Len == u.Meta.PartSize || u.Size >= 0 && c.At+c.Len == u.Size {
+	if c.Len == u.Meta.PartSize || u.Meta.PartSize > 0 && u.Size >= 0 && c.At+c.Len == u.Size {
 		if u, err = s.Write(ctx, id, c); err != nil {
 			return u, err
 		}
 	} else {
 		n := New{Protocol: u.Protocol, Size: c.Len, Partial: true, Fingerprint: u.asideName(number)}
 		c.At, c.Size = 0, -1
+		for old, err := range s.Find(ctx, Query{Fingerprint: n.Fingerprint, Phases: []Phase{Receiving, Joining, Accepting}}) {
+			if err != nil {
+				return u, err
+			}
+			if err := s.Remove(ctx, old.ID); err != nil && !errors.Is(err, ErrGone) {
+				return u, err
+			}
+		}
 		if p, err := s.Take(ctx, n, c); err != nil {
 			if p != nil { // a part is whole or it is not there
 				err = errors.Join(err, s.Remove(ctx, p.ID))
@@ -62,6 +72,11 @@ func (s *Service) WriteNumbered(ctx context.Context, id string, number int64, c 
 // order. It is ErrInvalid if one of them is not here, or if an order is told
 // that the parts which are in their places already do not have.
 func (s *Service) Complete(ctx context.Context, id string, numbers []int64) (*Record, error) {
+	w, err := s.claim(ctx, id, everything, nil, patience)
+	if err != nil {
+		return nil, err
+	}
+	defer s.release(w)
 	u, err := s.load(ctx, id, everything)
 	if err != nil || u.Phase == Done {
 		return u, err

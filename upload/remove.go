@@ -9,19 +9,33 @@ import (
 // Remove ends an upload, finished or not: those who write to it are
 // interrupted, its bytes are deleted, and it answers ErrGone for a while.
 func (s *Service) Remove(ctx context.Context, id string) error {
+	return s.remove(ctx, id, func(*Record) bool { return true })
+}
+
+// remove is Remove, if wanted says so of the record as it is when nobody writes
+// any more.
+func (s *Service) remove(ctx context.Context, id string, wanted func(*Record) bool) error {
 	w, err := s.claim(ctx, id, everything, nil, patience)
 	if err != nil {
 		return err
 	}
 	defer s.release(w)
-	ctx = context.WithoutCancel(ctx)
+	return s.end(context.WithoutCancel(ctx), id, wanted)
+}
+
+// end removes an upload.
+func (s *Service) end(ctx context.Context, id string, wanted func(*Record) bool) error {
 	u, err := s.load(ctx, id, everything)
-	if err != nil {
+	if err != nil || !wanted(u) {
 		return err
 	}
 	if u.full() && u.Phase < Done {
 		// Only after the join it is known under which key the bytes are.
-		if v, err := s.finish(ctx, u); err == nil {
+		v, err := s.finishWithin(ctx, u, patience)
+		if v.Phase == Joining {
+			return err
+		}
+		if v.Phase != Gone {
 			u = v
 		}
 	}
@@ -33,8 +47,11 @@ func (s *Service) Remove(ctx context.Context, id string) error {
 			if !errors.Is(err, ErrChanged) {
 				return err
 			}
-			if u, err = s.load(ctx, id, everything); err != nil {
+			if u, err = s.load(ctx, id, everything); err != nil || !wanted(u) {
 				return err
+			}
+			if u.Phase == Joining {
+				return ErrBusy
 			}
 		}
 	})

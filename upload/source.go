@@ -1,6 +1,7 @@
 package upload
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,9 +78,10 @@ func (s *Service) assembleWaiting(ctx context.Context, source string) {
 // assemble takes the sources that are Done into the upload, in order, and
 // finishes it when it has them all.
 func (s *Service) assemble(ctx context.Context, u *Record) (*Record, error) {
+	wait := ctx
 	ctx = As(context.WithoutCancel(ctx), u.Owner)
 	ready := true
-	err := s.alone(ctx, u.ID, func() error {
+	err := s.alone(wait, u.ID, func() error {
 		v, err := s.load(ctx, u.ID, everything)
 		if err != nil {
 			return err
@@ -103,6 +105,9 @@ func (s *Service) assemble(ctx context.Context, u *Record) (*Record, error) {
 				return nil
 			}
 			sources[i], total = p, total+p.Size
+		}
+		if total > s.limit() {
+			return cmp.Or(s.forget(ctx, u), ErrTooLarge)
 		}
 		if u, err = s.setSize(ctx, u, total); err != nil {
 			return err

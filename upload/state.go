@@ -37,9 +37,10 @@ type State interface {
 	// but a crumb never replaces a part of its own bounds, so that a late repeat
 	// does not undo a fold.
 	// Neighbours without receipts become one. Either all parts count or none.
-	// Add sets Touched to now (never back) and leaves Version alone. When it
-	// makes Here reach Size it sets Due to now, so that a full upload is never
-	// forgotten, whoever dies.
+	// Add sets Touched to now (never back). When it makes Here reach Size it sets
+	// Due to now, so that a full upload is never forgotten, whoever dies. It
+	// raises Version then, and while the size is unknown, so that no Save rests on
+	// what is not so any more; else it leaves Version alone.
 	Add(ctx context.Context, id string, epoch int64, parts ...store.Part) (Progress, error)
 
 	// Save keeps all of a record but what Add keeps (Offset, Here, Touched and

@@ -31,15 +31,21 @@ func (s *Service) Sweep(ctx context.Context) (next time.Time, err error) {
 		if ctx.Err() != nil {
 			break
 		}
-		if err := s.settle(As(ctx, u.Owner), u); err != nil && !errors.Is(err, ErrChanged) && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrGone) {
-			errs = append(errs, err)
+		if err := s.attend(As(ctx, u.Owner), u); err != nil && !errors.Is(err, ErrChanged) && !errors.Is(err, ErrNotFound) {
+			if !errors.Is(err, ErrGone) {
+				errs = append(errs, err)
+			}
 			s.putOff(ctx, u.ID)
 		}
 	}
-	if err := s.deliver(ctx); err != nil {
+	next = s.now().Add(time.Minute)
+	again, err := s.deliver(ctx)
+	if err != nil {
 		errs = append(errs, err)
 	}
-	next = s.now().Add(time.Minute)
+	if !again.IsZero() && again.Before(next) {
+		next = again
+	}
 	for u, err := range s.State.Find(ctx, Query{DueBefore: next, Limit: 1}) {
 		if err == nil && u.Due.Before(next) {
 			next = u.Due
@@ -82,8 +88,7 @@ func (s *Service) Run(ctx context.Context) {
 }
 
 // resume finishes the uploads that are full, but whose last writer died with
-// its process. State.Add makes them due; a Save that raced with it may have put
-// that off.
+// its process, without waiting until they are due.
 func (s *Service) resume(ctx context.Context) error {
 	var full []*Record
 	for u, err := range s.State.Find(ctx, Query{Phases: []Phase{Receiving, Joining, Accepting}}) {
@@ -95,7 +100,7 @@ func (s *Service) resume(ctx context.Context) error {
 		}
 	}
 	for _, u := range full {
-		if err := s.settle(As(ctx, u.Owner), u); err != nil && !errors.Is(err, ErrChanged) {
+		if err := s.attend(As(ctx, u.Owner), u); err != nil && !errors.Is(err, ErrChanged) {
 			s.log().Warn("a full upload is finished later", "id", u.ID, "error", err)
 			s.putOff(ctx, u.ID)
 		}
@@ -122,8 +127,9 @@ func (s *Service) nudge() {
 	}
 }
 
-// settle does what is due for one upload.
-func (s *Service) settle(ctx context.Context, u *Record) error {
+// attend does what is due for one upload.
+func (s *Service) attend(ctx context.Context, u *Record) (err error) {
+	defer s.contain(&err)
 	switch {
 	case u.Phase == Gone && !u.Cleared:
 		s.clear(ctx, u)
@@ -135,12 +141,16 @@ func (s *Service) settle(ctx context.Context, u *Record) error {
 		}
 		err := box.Purge(ctx, u.ID)
 		if errors.Is(err, ErrBusy) { // its events come first
-			u.Due = s.now().Add(time.Minute)
+			wait := time.Minute
+			if s.Hook == nil { // and nobody hears them now
+				wait = s.remember()
+			}
+			u.Due = s.now().Add(wait)
 			err = s.State.Save(ctx, u)
 		}
 		return err
 	case u.full() && u.Phase < Done:
-		_, err := s.finish(ctx, u)
+		_, err := s.finishWithin(ctx, u, takeover)
 		if errors.Is(err, ErrRefused) {
 			return nil
 		}
@@ -168,7 +178,10 @@ func (s *Service) expireOne(ctx context.Context, u *Record) error {
 		u.Due = later(at, s.now().Add(time.Second))
 		return s.State.Save(ctx, u)
 	}
-	return s.Remove(ctx, u.ID)
+	return s.remove(ctx, u.ID, func(u *Record) bool {
+		at := s.Expires(u)
+		return !at.IsZero() && !s.now().Before(at) && (u.Phase == Done || !u.full())
+	})
 }
 
 // putOff keeps a record whose turn failed from being looked at all the time.

@@ -2,6 +2,7 @@ package upload
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -67,41 +68,51 @@ func (u *Record) window(e extent.Extent) []byte {
 }
 
 // accept asks the hook whether a whole object may appear, and makes it appear.
+// What the hook is shown is read from the object; what it has passed already,
+// while it came, it is not asked again.
 func (s *Service) accept(ctx context.Context, u *Record) error {
-	if len(u.Meta.Pieces) == 0 {
-		s.peek(ctx, u)
+	passed := s.turn(u, Completing, "")
+	u.Meta.Pieces = nil
+	if err := s.peek(ctx, u); err != nil {
+		return err
 	}
-	v, err := s.ask(ctx, u, Completing)
-	if errors.Is(err, ErrRefused) {
-		if e := s.forget(ctx, u); e != nil {
-			return e
+	now := s.turn(u, Completing, "")
+	var v Verdict
+	for _, k := range [...]Kind{FirstBytes, LastBytes, Completing} {
+		if k == FirstBytes && len(passed.First) == len(now.First) || k == LastBytes && len(passed.Last) == len(now.Last) {
+			continue
 		}
-		return err
-	}
-	if err != nil {
-		return err
+		var err error
+		v, err = s.ask(ctx, u, k)
+		if errors.Is(err, ErrRefused) {
+			return cmp.Or(s.forget(ctx, u), err)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	u.Answer, u.Meta.Pieces = v.Answer, nil
 	return s.done(ctx, u)
 }
 
 // peek reads the first and the last bytes of a whole object.
-func (s *Service) peek(ctx context.Context, u *Record) {
+func (s *Service) peek(ctx context.Context, u *Record) error {
 	for _, e := range []extent.Extent{{Start: 0, End: min(Window, u.Size)}, {Start: max(0, u.Size-Window), End: u.Size}} {
 		if e.Empty() {
 			continue
 		}
 		r, err := s.Store.Open(ctx, u.object(), e)
 		if err != nil {
-			s.log().Warn("the hook is asked without the file's bytes", "id", u.ID, "error", err)
-			return
+			return storeError(err)
 		}
 		b, err := io.ReadAll(r)
 		r.Close()
-		if err == nil {
-			u.Meta.Pieces = append(u.Meta.Pieces, Piece{At: e.Start, Bytes: b})
+		if err != nil {
+			return storeError(err)
 		}
+		u.Meta.Pieces = append(u.Meta.Pieces, Piece{At: e.Start, Bytes: b})
 	}
+	return nil
 }
 
 // watch is a body of which the first and the last bytes of the file are kept
@@ -142,40 +153,68 @@ func (t *taking) inspect(ctx context.Context) error {
 	if t.seen == nil || len(t.seen.pieces) == 0 || t.u.Phase != Receiving {
 		return nil
 	}
-	u, before := t.u, Turn{}
-	for saved := false; !saved; {
-		var err error
-		if u, err = t.s.load(ctx, t.u.ID, extent.Extent{}); err != nil {
+	for {
+		u, err := t.s.load(ctx, t.u.ID, extent.Extent{Start: t.c.At, End: t.c.At + t.body.n})
+		if err != nil {
 			return err
 		}
-		before = t.s.turn(u, FirstBytes, "")
-		if !u.addPieces(t.seen.pieces) {
+		before := t.s.turn(u, FirstBytes, "")
+		if !u.addPieces(t.seen.pieces, t.counted(u)) {
 			return nil
 		}
-		err = t.s.State.Save(ctx, u)
-		if err != nil && !errors.Is(err, ErrChanged) {
+		// The pieces are saved only when the hook has passed them: what is not
+		// saved is asked about again, at the end at the latest.
+		if err := t.pass(ctx, u, before); err != nil {
+			return err
+		}
+		if err := t.s.State.Save(ctx, u); !errors.Is(err, ErrChanged) {
 			return stateError(err)
 		}
-		saved = err == nil
 	}
+}
+
+// counted returns which bytes of the chunk are in the file as it brought them.
+func (t *taking) counted(u *Record) extent.Set {
+	var counted extent.Set
+	for _, gap := range t.gaps {
+		for _, r := range u.Ranges() {
+			counted = counted.Add(gap.Intersect(r))
+		}
+	}
+	return counted
+}
+
+// pass asks the hook about those of the file's ends that have become whole.
+func (t *taking) pass(ctx context.Context, u *Record, before Turn) error {
 	whole := Window
 	if u.Size >= 0 {
 		whole = int(min(Window, u.Size))
 	}
 	after := t.s.turn(u, FirstBytes, "")
-	if len(before.First) < whole && len(after.First) >= whole {
-		if err := t.passed(ctx, u, FirstBytes); err != nil {
+	for _, k := range [...]Kind{FirstBytes, LastBytes} {
+		was, is := before.First, after.First
+		if k == LastBytes {
+			was, is = before.Last, after.Last
+		}
+		if len(was) >= whole || len(is) < whole || k == LastBytes && u.Size < 0 {
+			continue
+		}
+		_, err := t.s.ask(ctx, u, k)
+		if errors.Is(err, ErrRefused) {
+			if e := t.s.end(ctx, u.ID, func(*Record) bool { return true }); e != nil && !errors.Is(e, ErrGone) {
+				return e
+			}
+		}
+		if err != nil {
 			return err
 		}
-	}
-	if u.Size >= 0 && len(before.Last) < whole && len(after.Last) >= whole {
-		return t.passed(ctx, u, LastBytes)
 	}
 	return nil
 }
 
-// addPieces keeps the bytes that are new, and tells whether any are.
-func (u *Record) addPieces(pieces []Piece) bool {
+// addPieces keeps those of the counted bytes that are new, and tells whether any
+// are.
+func (u *Record) addPieces(pieces []Piece, counted extent.Set) bool {
 	var have extent.Set
 	for _, p := range u.Meta.Pieces {
 		have = have.Add(extent.At(p.At, int64(len(p.Bytes))))
@@ -183,24 +222,15 @@ func (u *Record) addPieces(pieces []Piece) bool {
 	before := len(u.Meta.Pieces)
 	for _, p := range pieces {
 		for _, e := range have.Missing(extent.At(p.At, int64(len(p.Bytes)))) {
-			u.Meta.Pieces = append(u.Meta.Pieces, Piece{At: e.Start, Bytes: p.Bytes[e.Start-p.At : e.End-p.At]})
-			have = have.Add(e)
+			for _, c := range counted {
+				if e := e.Intersect(c); !e.Empty() {
+					u.Meta.Pieces = append(u.Meta.Pieces, Piece{At: e.Start, Bytes: p.Bytes[e.Start-p.At : e.End-p.At]})
+					have = have.Add(e)
+				}
+			}
 		}
 	}
 	return len(u.Meta.Pieces) > before
-}
-
-// passed asks the hook about a turn that has come, and removes the upload if it
-// is refused.
-func (t *taking) passed(ctx context.Context, u *Record, k Kind) error {
-	_, err := t.s.ask(ctx, u, k)
-	if !errors.Is(err, ErrRefused) {
-		return err
-	}
-	if e := t.s.forget(ctx, u); e != nil {
-		return e
-	}
-	return err
 }
 
 // events makes the events that go with a Save.
@@ -212,47 +242,57 @@ func (s *Service) events(u *Record, k Kind) []Event {
 }
 
 // deliver tells the hook what has happened, at least once, in order per
-// upload.
-func (s *Service) deliver(ctx context.Context) error {
+// upload. It returns when the earliest event that was put off is due again.
+func (s *Service) deliver(ctx context.Context) (next time.Time, err error) {
 	box, ok := s.State.(Outbox)
 	if !ok || s.Hook == nil {
-		return nil
+		return next, nil
 	}
 	for {
 		var due []Event
 		for e, err := range box.Pending(ctx, s.now()) {
 			if err != nil {
-				return stateError(err)
+				return next, stateError(err)
 			}
 			due = append(due, e)
 		}
 		if len(due) == 0 {
-			return nil
+			return next, nil
 		}
 		for _, e := range due {
-			if err := s.tell(ctx, box, e); err != nil {
-				return err
+			again, err := s.tell(ctx, box, e)
+			if err != nil {
+				return next, err
+			}
+			if !again.IsZero() && (next.IsZero() || again.Before(next)) {
+				next = again
 			}
 		}
 	}
 }
 
 // tell delivers one event, or puts it off: for a second at first, then for
-// twice as long each time, up to an hour.
-func (s *Service) tell(ctx context.Context, box Outbox, e Event) error {
+// twice as long each time, up to an hour. It returns when that will be, or zero.
+func (s *Service) tell(ctx context.Context, box Outbox, e Event) (again time.Time, err error) {
 	u, err := s.State.Load(ctx, e.Upload, everything)
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return stateError(err)
+		return again, stateError(err)
 	}
-	again := time.Time{}
 	if err == nil {
-		if _, err := s.Hook(ctx, s.turn(u, e.Kind, e.ID)); err != nil {
+		if err := s.call(ctx, s.turn(u, e.Kind, e.ID)); err != nil {
 			wait := min(time.Second<<min(e.Attempts, 12), time.Hour)
 			again = s.now().Add(wait)
 			s.log().Warn("an event was not delivered", "event", e.ID, "kind", e.Kind, "id", e.Upload, "again", wait, "error", err)
 		}
 	}
-	return stateError(box.Settle(ctx, e.ID, again))
+	return again, stateError(box.Settle(ctx, e.ID, again))
+}
+
+// call calls the hook for a turn that has happened.
+func (s *Service) call(ctx context.Context, t Turn) (err error) {
+	defer s.contain(&err)
+	_, err = s.Hook(ctx, t)
+	return err
 }
 
 func (s *Service) log() *slog.Logger {

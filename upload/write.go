@@ -16,8 +16,8 @@ import (
 // before the client is told to ask again.
 const patience = 20 * time.Second
 
-// Write takes bytes of an upload and returns the record as it stands then,
-// without parts; with most errors too, so that a client can be told the true
+// Write takes bytes of an upload and returns the record as it stands then, but
+// for its parts; with most errors too, so that a client can be told the true
 // offset. When the last byte has come the upload is finished before Write
 // returns; should that fail, the bytes are safe and Sweep goes on with it.
 //
@@ -56,13 +56,13 @@ func (s *Service) Write(ctx context.Context, id string, c Chunk) (*Record, error
 	if err := t.check(e); err != nil {
 		return u, err
 	}
-	if c.Size >= 0 {
+	if c.Size >= 0 && !t.whole() {
 		if t.u, err = s.setSize(ctx, u, c.Size); err != nil {
 			return t.u, err
 		}
 	}
 	if s.Hook != nil && c.Body != nil {
-		t.seen = &watch{Reader: c.Body, pos: c.At, size: t.u.Size}
+		t.seen = &watch{Reader: c.Body, pos: c.At, size: max(t.u.Size, c.Size)}
 		t.body.r = t.seen
 	}
 	if err = t.take(ctx, e); err == nil || !t.whole() {
@@ -134,6 +134,9 @@ type taking struct {
 	limit    int64        // no byte may be at or beyond it
 	held     []store.Part // durable, but to count only when the body has ended well
 	crumbs   bool         // there may be cells to fold
+	next     int          // the first of the record's parts that skip has not come to
+	gaps     extent.Set   // what of the chunk was missing
+	compared int64        // before it may come bytes that are here; what comes earlier waits for the comparison
 	conflict bool         // bytes that are here came with others
 	failed   error        // why parts could not be recorded
 }
@@ -166,10 +169,14 @@ func (t *taking) take(ctx context.Context, e extent.Extent) error {
 	if err := t.fill(ctx, e); err != nil {
 		return err
 	}
+	if t.conflict && !t.whole() {
+		t.drop(ctx)
+		return ErrConflict
+	}
 	broken := t.broken()
 	if !t.whole() {
 		// What was held back is as good as what was not, unless the body goes on.
-		if errors.Is(broken, ErrTooLarge) || t.conflict {
+		if errors.Is(broken, ErrTooLarge) {
 			t.held = nil
 		}
 	} else if err := broken; err != nil {
@@ -184,6 +191,14 @@ func (t *taking) take(ctx context.Context, e extent.Extent) error {
 	if t.conflict {
 		t.drop(ctx)
 		return ErrConflict
+	}
+	if t.whole() && t.c.Size >= 0 {
+		u, err := t.s.setSize(ctx, t.u, t.c.Size)
+		if err != nil {
+			t.drop(ctx)
+			return err
+		}
+		t.u = u
 	}
 	if err := t.record(ctx, t.held...); err != nil {
 		return err
@@ -205,9 +220,18 @@ func (t *taking) fill(ctx context.Context, e extent.Extent) error {
 	if t.u.Phase == Done {
 		missing = nil
 	}
+	t.gaps = missing
+	for _, p := range t.u.Parts {
+		if !p.Empty() && e.Contains(p.Extent) {
+			t.compared = p.Start
+		}
+	}
 	add := func(p store.Part) error { return t.add(ctx, p) }
 	for _, gap := range missing {
 		t.skip(ctx, extent.Extent{Start: pos, End: gap.Start})
+		if t.conflict && !t.whole() {
+			return nil
+		}
 		for piece := range t.u.Grid.Cut(gap) {
 			if t.body.err != nil {
 				return nil
@@ -227,7 +251,7 @@ func (t *taking) add(ctx context.Context, p store.Part) error {
 	t.crumbs = t.crumbs || p.Crumb
 	// A body of unknown length may be longer than the file: its last bytes wait
 	// until it is known not to be, so that it cannot complete anything before.
-	if t.whole() || t.c.Len < 0 && p.End == t.limit {
+	if t.whole() || t.c.Len < 0 && p.End == t.limit || p.Start < t.compared {
 		t.held = append(t.held, p)
 		return nil
 	}
@@ -242,7 +266,7 @@ func (t *taking) record(ctx context.Context, parts ...store.Part) error {
 	}
 	p, err := t.s.State.Add(ctx, t.u.ID, t.u.Epoch, parts...)
 	switch {
-	case errors.Is(err, ErrChanged):
+	case errors.Is(err, ErrChanged), errors.Is(err, ErrOverlap):
 		// Somebody finished it, removed it, or took it over.
 		if u, err := t.s.load(ctx, t.u.ID, extent.Extent{}); err != nil {
 			return err
@@ -255,6 +279,13 @@ func (t *taking) record(ctx context.Context, parts ...store.Part) error {
 		return stateError(err)
 	}
 	t.u.Offset, t.u.Here, t.u.Touched = p.Offset, p.Here, t.s.now()
+	if t.u.Size < 0 && p.Missing >= 0 { // another writer has told the size
+		u, err := t.s.load(ctx, t.u.ID, extent.Extent{})
+		if err != nil {
+			return err
+		}
+		t.u.Size = u.Size
+	}
 	return nil
 }
 
@@ -281,7 +312,8 @@ func (t *taking) skip(ctx context.Context, e extent.Extent) {
 	if t.u.Phase == Done {
 		parts = []store.Part{{Extent: extent.Extent{End: t.u.Size}, CRC: t.u.Final.CRC}}
 	}
-	for _, p := range parts {
+	for ; t.next < len(parts) && parts[t.next].Start < e.End; t.next++ {
+		p := parts[t.next]
 		if p.Empty() || !e.Contains(p.Extent) {
 			continue
 		}
@@ -318,13 +350,19 @@ func (t *taking) fold(ctx context.Context) error {
 	}
 	first, _ := t.u.Grid.At(e.Start)
 	last, _ := t.u.Grid.At(e.End - 1)
-	return t.s.alone(ctx, t.u.ID, func() error {
+	wait, cancel := context.WithTimeout(ctx, takeover)
+	defer cancel()
+	err := t.s.alone(wait, t.u.ID, func() error {
 		u, err := t.s.load(ctx, t.u.ID, extent.Extent{Start: first.Start, End: last.End})
 		if err != nil {
 			return err
 		}
 		return t.s.fold(ctx, u)
 	})
+	if errors.Is(err, ErrBusy) { // whoever finishes it folds it
+		return nil
+	}
+	return err
 }
 
 // meter is a body on its way into the store.

@@ -31,9 +31,25 @@ var adds = []promise{
 	{"Add tells Missing as -1 while the size is unknown", func(t *tester) {
 		u := t.create(t.record(-1))
 		t.equal("progress", t.add(u, plain(0, 10)), upload.Progress{Offset: 10, Here: 10, Missing: -1})
+		u = t.load(u.ID)
 		u.Size = 15
 		t.save(u)
 		t.equal("progress", t.add(u), upload.Progress{Offset: 10, Here: 10, Missing: 5})
+	}},
+	{"Add raises Version while the size is unknown, and when it makes the upload full", func(t *tester) {
+		for _, size := range []int64{-1, 20} {
+			u := t.create(t.record(size))
+			was := u.Version
+			t.add(u, plain(0, 10))
+			if raised := t.load(u.ID).Version > was; raised != (size < 0) {
+				t.Errorf("size %d: the version was raised: %v", size, raised)
+			}
+			was = t.load(u.ID).Version
+			t.add(u, plain(10, 20))
+			if v := t.load(u.ID).Version; v <= was {
+				t.Errorf("size %d: the version was not raised by the last byte", size)
+			}
+		}
 	}},
 	{"Add refuses with ErrChanged unless the record is Receiving", func(t *tester) {
 		for p := upload.Joining; p <= upload.Gone; p++ {
