@@ -72,6 +72,10 @@ func (v *Volatile) Create(ctx context.Context, u *upload.Record, q upload.Quota)
 	if _, ok := v.open[u.Fingerprint]; ok && claims(u) {
 		return upload.ErrExists
 	}
+	if q.Once && v.taken(u.Fingerprint) {
+		return upload.ErrExists
+	}
+	q.Once = false
 	r := &row{Record: keep(u), number: v.last + 1}
 	r.Version, r.Offset, r.Here = 1, 0, 0
 	if err := r.add(u.Parts); err != nil {
@@ -87,6 +91,16 @@ func (v *Volatile) Create(ctx context.Context, u *upload.Record, q upload.Quota)
 	}
 	u.Version, u.Offset, u.Here = r.Version, r.Offset, r.Here
 	return nil
+}
+
+// taken tells whether an upload that is not Gone has a fingerprint.
+func (v *Volatile) taken(fingerprint string) bool {
+	for _, r := range v.records {
+		if fingerprint != "" && r.Fingerprint == fingerprint && r.Phase < upload.Gone {
+			return true
+		}
+	}
+	return false
 }
 
 // allows tells whether the owner of r may have it open beside what is there.

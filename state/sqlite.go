@@ -57,6 +57,12 @@ func create(c *conn, r *upload.Record, meta string, parts []store.Part, q upload
 		return err
 	}
 	r.Offset, r.Here = a.reached, a.here
+	if q.Once {
+		if row, err := c.one(selectClaim, r.Fingerprint, r.ID, int64(upload.Gone)); err != nil || row != nil {
+			return cmp.Or(err, upload.ErrExists)
+		}
+		q.Once = false
+	}
 	if q == (upload.Quota{}) || r.Phase >= upload.Done {
 		return nil
 	}
@@ -171,7 +177,7 @@ func save(c *conn, r *upload.Record, meta string, ev []upload.Event) error {
 	}
 	key, sources := number(row[0]), strings.Fields(text(row[1]))
 	if claims(r) {
-		if row, err := c.one(selectClaim, r.Fingerprint, r.ID); err != nil || row != nil {
+		if row, err := c.one(selectClaim, r.Fingerprint, r.ID, int64(upload.Done)); err != nil || row != nil {
 			return cmp.Or(err, upload.ErrExists)
 		}
 	}

@@ -42,7 +42,7 @@ const (
 		where key = $1 and version = $2`
 
 	selectClaim = `select id from upload
-		where fingerprint = $1 and fingerprint <> '' and phase < 5 and id <> $2`
+		where fingerprint = $1 and fingerprint <> '' and phase < $3 and id <> $2`
 
 	selectPurge = `select key, phase, sources, (select count(*) from event where event.upload = $1)
 		from upload where id = $1`

@@ -64,7 +64,11 @@ func TestSIGTERM(t *testing.T) {
 	if err != nil || code != 0 {
 		t.Fatalf("the server ended with code %d, %v", code, err)
 	}
-	t.Logf("it ended within %v", time.Since(began).Round(time.Millisecond))
+	took := time.Since(began)
+	t.Logf("it ended within %v", took.Round(time.Millisecond))
+	if took > 10*time.Second { // of which its grace is five
+		t.Error("that is too long: clients that never end were not cut")
+	}
 	if err := s.start(); err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ func (u *tusUpload) concatenate(ctx context.Context) error {
 		}
 	}
 	// After a death it may be a minute until it is put together.
-	for end := time.Now().Add(150 * time.Second); ; {
+	for end := time.Now().Add(30 * time.Second); ; {
 		resp, err := u.request(ctx, "HEAD", u.url, nil, 0, nil)
 		switch {
 		case err != nil:
@@ -60,7 +60,7 @@ func (u *tusUpload) concatenate(ctx context.Context) error {
 			time.Sleep(5 * time.Millisecond) // it is being put together
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("%s (%s): the concatenation is not done after 150 s", u.name, u.now().id)
+			return fmt.Errorf("%s (%s): the concatenation is not done after 30 s", u.name, u.now().id)
 		}
 	}
 }

@@ -256,10 +256,7 @@ func (c *rangeClient) cut(size int64) (all []extent.Extent) {
 		case 0:
 			all = append(all, e)
 		case 1:
-			e = extent.Extent{Start: max(0, e.Start-c.rng.Int64N(9000)), End: min(size, e.End+c.rng.Int64N(9000))}
-			if e.Len() < size { // all of the file in one range is what the naive clients send
-				all = append(all, e)
-			}
+			all = append(all, extent.Extent{Start: max(0, e.Start-c.rng.Int64N(9000)), End: min(size, e.End+c.rng.Int64N(9000))})
 		}
 	}
 	c.rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })

@@ -29,7 +29,7 @@ func (s *Service) Create(ctx context.Context, n New) (*Record, error) {
 	if u.Object, err = s.Store.Begin(ctx, u.ID, s.spec(u, n)); err != nil {
 		return nil, storeError(err)
 	}
-	if err := s.State.Create(ctx, u, s.Quota); err != nil {
+	if err := s.State.Create(ctx, u, s.quota(n)); err != nil {
 		// Where the state did not answer, the record may be there all the same;
 		// nobody knows its id, so it expires.
 		if errors.Is(err, ErrExists) || errors.Is(err, ErrFull) {
@@ -102,7 +102,7 @@ func (s *Service) takeWhole(ctx context.Context, n New, c *Chunk) (u *Record, er
 	if got > 0 {
 		u.Parts = []store.Part{{Extent: extent.At(0, got), CRC: u.Final.CRC}}
 	}
-	if err := s.State.Create(ctx, u, s.Quota); err != nil {
+	if err := s.State.Create(ctx, u, s.quota(n)); err != nil {
 		if errors.Is(err, ErrExists) || errors.Is(err, ErrFull) {
 			s.Store.Remove(ctx, u.object())
 		}
@@ -182,6 +182,12 @@ func (s *Service) spec(u *Record, n New) store.Spec {
 		chunk = s.Chunk
 	}
 	return store.Spec{Size: u.Size, Key: u.Key, Type: u.Type, Chunk: chunk, Hidden: u.Hidden, Overwrite: u.Overwrite}
+}
+
+func (s *Service) quota(n New) Quota {
+	q := s.Quota
+	q.Once = n.Once
+	return q
 }
 
 // limit is the largest size of an upload.

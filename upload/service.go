@@ -58,6 +58,7 @@ type New struct {
 	Type        string   // media type
 	Chunk       int64    // bytes in which the client will send, 0 if it does not say
 	Fingerprint string   // see Record
+	Once        bool     // another upload of the same fingerprint, finished or not, is ErrExists
 	Partial     bool     // see Record
 	Sources     []string // ids of uploads of the same owner, to be concatenated
 }

@@ -19,7 +19,8 @@ type State interface {
 	// Create keeps a new record with its parts, sets its Version to 1 and its
 	// Offset and Here by its parts. It answers ErrExists if there is a record
 	// of that id, or one of the same fingerprint, if that is not empty, whose
-	// phase is before Done; ErrFull if the quota does not allow it.
+	// phase is before Done, or, where the quota says Once, before Gone; ErrFull
+	// if the quota does not allow it.
 	Create(ctx context.Context, u *Record, q Quota) error
 
 	// Load returns the record, with those of its parts that overlap or touch e,
@@ -81,6 +82,7 @@ type Progress struct {
 type Quota struct {
 	Bytes int64 // sum of the declared sizes (where unknown, of the bytes here) of the uploads before Done
 	Open  int64 // how many uploads before Done
+	Once  bool  // of one fingerprint, one upload for as long as that is there
 }
 
 // Query chooses records. Its fields are joined by "and"; zero values do not

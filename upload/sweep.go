@@ -87,15 +87,15 @@ func (s *Service) Run(ctx context.Context) {
 	}
 }
 
-// resume finishes the uploads that are full, but whose last writer died with
-// its process, without waiting until they are due.
+// resume finishes the uploads that are full, or whose sources are, but whose last
+// writer died with its process, without waiting until they are due.
 func (s *Service) resume(ctx context.Context) error {
 	var full []*Record
 	for u, err := range s.State.Find(ctx, Query{Phases: []Phase{Receiving, Joining, Accepting}}) {
 		if err != nil {
 			return stateError(err)
 		}
-		if u.full() {
+		if u.full() || len(u.Sources) > 0 {
 			full = append(full, u)
 		}
 	}

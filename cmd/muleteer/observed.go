@@ -43,10 +43,13 @@ func (o observed) saw(ctx context.Context, u *upload.Record) {
 			"key", u.Key, "took", time.Since(u.Began).Round(time.Millisecond))
 	case u.Phase == upload.Gone && !u.Cleared:
 		outcome := "removed"
-		if ctx.Value(sweeping{}) != nil {
+		if ctx.Value(inSweep{}) != nil {
 			outcome = "expired"
 		}
 		o.metrics.uploads.WithLabelValues(u.Protocol, outcome).Inc()
 		o.log.Info(outcome, "id", u.ID, "protocol", u.Protocol, "name", u.Meta.Name)
 	}
 }
+
+// inSweep is the key by which a context says that it is the sweep's.
+type inSweep struct{}

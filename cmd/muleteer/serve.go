@@ -114,7 +114,7 @@ func (h *house) serve(ctx context.Context, listeners []net.Listener) error {
 	swept := make(chan struct{})
 	go func() {
 		defer close(swept)
-		h.sweep(sweeping)
+		h.service.Run(context.WithValue(sweeping, inSweep{}, true))
 	}()
 	failed := make(chan error, len(listeners))
 	for _, l := range listeners {

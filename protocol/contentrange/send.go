@@ -93,14 +93,19 @@ func (h *handler) write(ctx context.Context, q *request, b *body, u *upload.Reco
 		return h.s.Write(ctx, u.ID, c)
 	}
 	n := upload.New{
-		Protocol: Protocol, Size: q.total, Fingerprint: q.key,
+		Protocol: Protocol, Size: q.total, Fingerprint: q.key, Once: q.pinned,
 		Meta: upload.Meta{Name: q.name, Path: q.path}, Type: q.kind,
 	}
 	if !q.start && q.End != q.total {
 		n.Chunk = q.Len()
 	}
 	if q.start || q.Start == 0 && q.End == q.total {
-		return h.s.Take(ctx, n, c)
+		u, err := h.s.Take(ctx, n, c)
+		if u != nil && u.Here == 0 && errors.Is(err, upload.ErrChecksum) {
+			// Nothing was kept, so nothing is to be continued.
+			_ = h.s.Remove(context.WithoutCancel(ctx), u.ID) // else it expires
+		}
+		return u, err
 	}
 	u, err := h.s.Create(ctx, n)
 	if err != nil {

@@ -257,3 +257,48 @@ func (w *swarm) put(rng string, body io.Reader, n int64, sum string) *http.Respo
 type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, errors.New("the line is cut") }
+
+// TestS2R22OneUploadOfAFingerprint: whoever is first, all ranges that come at
+// once with one fingerprint are of one upload, also those that are the file.
+func TestS2R22OneUploadOfAFingerprint(t *testing.T) {
+	t.Parallel()
+	for range 200 {
+		s, _ := wiretest.Grids()[0].Service(t)
+		h := contentrange.Handler(s, contentrange.Options{})
+		data := strings.Repeat("x", 600)
+		var all sync.WaitGroup
+		for i := range 6 {
+			all.Go(func() {
+				first, last := 0, 599
+				if i%2 == 1 {
+					last = 299
+				}
+				for { // as a client does that is told to come back
+					r := httptest.NewRequest("PUT", "/upload/a", strings.NewReader(data[first:last+1]))
+					r.Header.Set("Content-Range", fmt.Sprintf("bytes %d-%d/600", first, last))
+					r.Header.Set("X-Upload-Fingerprint", "of-this-file")
+					w := httptest.NewRecorder()
+					h.ServeHTTP(w, r)
+					switch w.Code {
+					case http.StatusOK, http.StatusPermanentRedirect:
+						return
+					case http.StatusServiceUnavailable, http.StatusConflict:
+					default:
+						t.Errorf("%d %s", w.Code, w.Body)
+						return
+					}
+				}
+			})
+		}
+		all.Wait()
+		n := 0
+		for u, err := range s.Find(t.Context(), upload.Query{}) {
+			if n++; err != nil || u.Phase != upload.Done {
+				t.Errorf("%v %v", u, err)
+			}
+		}
+		if n != 1 {
+			t.Fatalf("%d uploads of one fingerprint", n)
+		}
+	}
+}

@@ -135,6 +135,25 @@ var records = []promise{
 		t.create(b)
 		t.is(t.Create(t.ctx, c, upload.Quota{}), upload.ErrExists)
 	}},
+	{"Create answers ErrExists where a fingerprint is for one upload until that is Gone", func(t *tester) {
+		for mine := upload.Receiving; mine <= upload.Done; mine += upload.Done - upload.Receiving {
+			for p := upload.Receiving; p <= upload.Gone; p++ {
+				u := t.record(10)
+				u.Phase, u.Fingerprint = p, fmt.Sprintf("print-%v-%v", mine, p)
+				t.create(u)
+				other := t.record(10)
+				other.Phase, other.Fingerprint = mine, u.Fingerprint
+				want := upload.ErrExists
+				if p == upload.Gone {
+					want = nil
+				}
+				t.is(t.Create(t.ctx, other, upload.Quota{Once: true}), want)
+			}
+		}
+		a, b := t.record(1), t.record(1) // without a fingerprint there is nothing to be one of
+		t.is(t.Create(t.ctx, a, upload.Quota{Once: true}), nil)
+		t.is(t.Create(t.ctx, b, upload.Quota{Once: true}), nil)
+	}},
 	{"Create takes any number of empty fingerprints", func(t *tester) {
 		t.create(t.record(1))
 		t.create(t.record(1))
