@@ -34,6 +34,8 @@ func (h *house) places() []place {
 	reading := files.Handler(h.service, files.Options{URL: links, List: true})
 	finished := either(speaksTus, likeTusd, reading)
 
+	page := newPage(h.settings)
+
 	return []place{
 		{"/tus/", "tus", tusCrossing(), resumable},
 		{"/tus", "tus", tusCrossing(), at("/tus/", resumable)},
@@ -46,7 +48,8 @@ func (h *house) places() []place {
 		{"/healthz", "health", crossing{}, only(http.HandlerFunc(healthy))},
 		{"/readyz", "health", crossing{}, only(http.HandlerFunc(h.ready))},
 		{"/metrics", "metrics", crossing{}, only(h.metrics.handler())},
-		{"/", "page", crossing{}, only(newHome(h.settings))},
+		{"/assets/", "page", crossing{}, only(page)},
+		{"/", "page", crossing{}, only(newHome(h.settings, page))},
 	}
 }
 

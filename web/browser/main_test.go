@@ -1,0 +1,143 @@
+//go:build browser
+
+// Package browser tries the page and the element in a real Chromium against
+// the real binary. The plays are scripts for Node; the Go side has the server,
+// the line and the truth in its hands.
+package browser
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// program is the path of the binary; TestMain builds it before any test runs.
+var program string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "muleteer-browser-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	program = filepath.Join(dir, "muleteer")
+	// The flags are those of `make build`, so that its results are used again.
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "./cmd/muleteer")
+	build.Dir = filepath.Join("..", "..")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "the program does not build: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// noise is n bytes that no compression and no hole in a file can fake.
+func noise(n int, seed uint64) []byte {
+	var key [32]byte
+	for i := range 8 {
+		key[i] = byte(seed >> (8 * i))
+	}
+	b := make([]byte, n)
+	_, _ = rand.NewChaCha8(key).Read(b) // it never fails
+	return b
+}
+
+// stage is what a play has: a folder of files, a server, and the line to it.
+type stage struct {
+	dir    string // what is sent
+	server *server
+	line   *line
+}
+
+// newStage starts a server with these flags, behind a line.
+func newStage(t *testing.T, args ...string) *stage {
+	t.Helper()
+	s := serve(t, args...)
+	return &stage{dir: t.TempDir(), server: s, line: newLine(t, s)}
+}
+
+// file makes a file to be sent.
+func (s *stage) file(t *testing.T, name string, content []byte) {
+	t.Helper()
+	path := filepath.Join(s.dir, filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// play runs a play to its end and does what it asks for meanwhile.
+func (s *stage) play(t *testing.T, name string) {
+	t.Helper()
+	var said bytes.Buffer
+	c := exec.CommandContext(t.Context(), "node", filepath.Join("plays", name+".mjs"))
+	c.Env = append(environment(), "PLAY_URL="+s.line.url, "PLAY_DIR="+s.dir)
+	c.Stderr = &said
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	limit := time.AfterFunc(150*time.Second, func() { _ = c.Process.Kill() })
+	defer limit.Stop()
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		verb, argument, _ := strings.Cut(strings.TrimPrefix(lines.Text(), "ask "), " ")
+		answer := "ok"
+		if err := s.do(verb, argument); err != nil {
+			answer = "no " + err.Error()
+		}
+		fmt.Fprintln(in, answer)
+	}
+	err = c.Wait()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", name, err, said.String())
+	}
+	if said.Len() > 0 {
+		t.Logf("%s:\n%s", name, said.String())
+	}
+}
+
+// do is what plays may ask for.
+func (s *stage) do(verb, argument string) error {
+	switch verb {
+	case "kill":
+		s.server.kill()
+		s.line.cuts.Add(1)
+	case "start":
+		return s.server.start()
+	case "let":
+		if argument == "all" {
+			s.line.let(math.MaxInt64)
+			return nil
+		}
+		n, err := strconv.ParseInt(argument, 10, 64)
+		s.line.let(n)
+		return err
+	case "quiet":
+		return s.line.quiet()
+	default:
+		return fmt.Errorf("nobody knows how to %s", verb)
+	}
+	return nil
+}

@@ -1,0 +1,19 @@
+// Files of 0 and 1 byte, and a name from all over the world; they can be read back.
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { choose, content, dir, done, play } from "./stage.mjs";
+
+await play(async (page) => {
+  const names = readdirSync(dir);
+  await choose(page, ...names.map((n) => `${dir}/${n}`));
+  await done(page);
+  for (const name of names) {
+    const link = page.getByRole("link", { name });
+    const href = await link.getAttribute("href");
+    const got = await page.request.get(href);
+    assert.equal(got.status(), 200);
+    assert.deepEqual(await got.body(), readFileSync(`${dir}/${name}`));
+  }
+  assert.match(await page.title(), /^✓ Done/);
+  content(page);
+});

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// What is committed is what the sources give.
+func TestFresh(t *testing.T) {
+	t.Parallel()
+	built, err := build("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range built {
+		got, err := os.ReadFile(filepath.Join("../dist", name))
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("dist/%s is stale (%v); run: go generate ./web", name, err)
+		}
+	}
+	entries, err := os.ReadDir("../dist")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if built[e.Name()] == nil {
+			t.Errorf("nothing builds dist/%s", e.Name())
+		}
+	}
+}
+
+// The client is light, and stays so.
+func TestWeight(t *testing.T) {
+	t.Parallel()
+	for name, limit := range map[string]int{"client.js": 10 << 10, "box.js": 20 << 10} {
+		content, err := os.ReadFile(filepath.Join("../dist", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := zipped(t, content); n > limit {
+			t.Errorf("%s has %d bytes gzipped, %d are allowed", name, n, limit)
+		} else {
+			t.Logf("%s: %d bytes gzipped of %d", name, n, limit)
+		}
+	}
+}
+
+func zipped(t *testing.T, b []byte) int {
+	t.Helper()
+	var out bytes.Buffer
+	w, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Len()
+}
+
+// A source that does not build is said, and nothing is written.
+func TestBroken(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	if err := os.Mkdir(filepath.Join(root, "src"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "src/index.ts"), []byte("let a: = 1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(root); err == nil {
+		t.Error("no error")
+	}
+	if _, err := os.Stat(filepath.Join(root, "dist")); err == nil {
+		t.Error("something was written")
+	}
+}

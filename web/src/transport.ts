@@ -1,0 +1,67 @@
+// One request and its answer. Browsers send by XMLHttpRequest, which tells how
+// much has left; workers without it and Node by fetch, which is loaded there.
+
+export interface Answer {
+  /** 0: there was none. */
+  status: number;
+  header(name: string): string | null;
+  text: string;
+  /** The token that the request had. */
+  token?: string | undefined;
+}
+
+export interface Call {
+  method: string;
+  url: string;
+  headers: Record<string, string>;
+  body?: Uint8Array<ArrayBuffer> | undefined;
+  credentials: boolean;
+  /** Milliseconds for which nothing may move. */
+  timeout: number;
+  signal: AbortSignal;
+  progress?: ((bytes: number) => void) | undefined;
+}
+
+const none: Answer = { status: 0, header: () => null, text: "" };
+
+export const send = async (c: Call): Promise<Answer> =>
+  typeof XMLHttpRequest === "function" ? byXHR(c) : (await import("./fetch.js")).byFetch(c);
+
+/** Asking a browser for a header that another origin hides would be written to the console. */
+const headerOf =
+  (all: string) =>
+  (name: string): string | null =>
+    new RegExp(`^${name}: *(.*?)\\r?$`, "im").exec(all)?.[1] ?? null;
+
+function byXHR(c: Call): Promise<Answer> {
+  return new Promise((done) => {
+    const x = new XMLHttpRequest();
+    let timer: ReturnType<typeof setTimeout>;
+    const moved = (): void => {
+      clearTimeout(timer);
+      timer = setTimeout(() => x.abort(), c.timeout);
+    };
+    const abort = (): void => x.abort();
+    const end = (a: Answer): void => {
+      clearTimeout(timer);
+      c.signal.removeEventListener("abort", abort);
+      done(a);
+    };
+    x.open(c.method, c.url);
+    x.withCredentials = c.credentials;
+    for (const name in c.headers) x.setRequestHeader(name, c.headers[name]!);
+    // A listener makes a preflight of a request to another origin, so a query has none.
+    if (c.body) {
+      x.upload.onprogress = (e) => {
+        moved();
+        c.progress?.(e.loaded);
+      };
+    }
+    x.onload = () => end({ status: x.status, header: headerOf(x.getAllResponseHeaders()), text: x.responseText });
+    x.onerror = x.onabort = () => end(none);
+    c.signal.addEventListener("abort", abort);
+    if (c.signal.aborted) return end(none);
+    moved();
+    x.send(c.body ?? null);
+  });
+}
