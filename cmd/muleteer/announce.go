@@ -18,7 +18,7 @@ func (h *house) announce(ctx context.Context, w io.Writer, listeners []net.Liste
 	fmt.Fprintf(w, "muleteer %s  state %s  store %s%s\n", release, h.kept.stateAt, h.kept.storeAt, space)
 	base := strings.TrimSuffix(s.PublicURL, "/")
 	if base == "" {
-		base = address(listeners[0])
+		base = h.address(listeners[0])
 	}
 	line := func(branch, name, text string) { fmt.Fprintf(w, "%s %-16s%s\n", branch, name, text) }
 	line("├─", "Upload page", base+"/")
@@ -27,7 +27,7 @@ func (h *house) announce(ctx context.Context, w io.Writer, listeners []net.Liste
 	line("├─", "Uploads", base+"/uploads     (JSON; files at /files/ID)")
 	line("├─", "Metrics", base+"/metrics")
 	for _, l := range listeners[1:] {
-		line("├─", "Also at", address(l)+"/")
+		line("├─", "Also at", h.address(l)+"/")
 	}
 	limit := "any size"
 	if s.MaxSize > 0 {
@@ -50,10 +50,10 @@ func (s *settings) audience() string {
 }
 
 // address is the URL at which a listener is reached from here.
-func address(l net.Listener) string {
+func (h *house) address(l net.Listener) string {
 	host, port, _ := net.SplitHostPort(l.Addr().String())
 	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	return "http://" + net.JoinHostPort(host, port)
+	return h.settings.TLS.scheme() + "://" + net.JoinHostPort(host, port)
 }

@@ -10,13 +10,14 @@ import (
 )
 
 type lsCommand struct {
-	URL  string `arg:"" optional:"" env:"MULETEER_URL" default:"http://127.0.0.1:8080" help:"The server (default: http://127.0.0.1:8080)."`
-	JSON bool   `name:"json" help:"Tell of each upload in a line of JSON."`
+	URL   string `arg:"" optional:"" env:"MULETEER_URL" default:"http://127.0.0.1:8080" help:"The server (default: http://127.0.0.1:8080)."`
+	Trust trust  `embed:""`
+	JSON  bool   `name:"json" help:"Tell of each upload in a line of JSON."`
 }
 
 // Run lists the uploads that the server shows to the caller.
 func (l lsCommand) Run(ctx context.Context, c console) error {
-	r, err := newRemote(l.URL, 1)
+	r, err := newRemote(l.URL, 1, l.Trust)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ type putCommand struct {
 	Workers   int      `short:"w" default:"4" help:"How many requests at once (default: 4)."`
 	ChunkSize size     `env:"MULETEER_CHUNK_SIZE,CHUNK_SIZE" default:"6291456" placeholder:"SIZE" help:"In what pieces to send, up to 95MiB (default: 6MiB)."`
 	Timeout   span     `placeholder:"TIME" help:"Give up after so long without success (default: try for ever)."`
+	Trust     trust    `embed:""`
 	Quiet     bool     `short:"q" help:"Show no progress."`
 	JSON      bool     `name:"json" help:"Tell of each file in a line of JSON."`
 }
@@ -34,7 +35,7 @@ func (p putCommand) Run(ctx context.Context, c console) error {
 	if err := p.check(what); err != nil {
 		return &failure{exitUsage, err}
 	}
-	r, err := newRemote(cmp.Or(address, "http://"+defaultAddress), p.Workers)
+	r, err := newRemote(cmp.Or(address, "http://"+defaultAddress), p.Workers, p.Trust)
 	if err != nil {
 		return err
 	}

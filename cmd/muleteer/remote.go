@@ -28,8 +28,12 @@ const stall = 60 * time.Second
 
 // newRemote returns the server at address, which is what a person wrote, for so
 // many requests at once.
-func newRemote(address string, connections int) (*remote, error) {
+func newRemote(address string, connections int, t trust) (*remote, error) {
 	base, err := parseServer(address)
+	if err != nil {
+		return nil, &failure{exitUsage, err}
+	}
+	roots, err := t.roots()
 	if err != nil {
 		return nil, &failure{exitUsage, err}
 	}
@@ -39,6 +43,7 @@ func newRemote(address string, connections int) (*remote, error) {
 			Proxy:               http.ProxyFromEnvironment,
 			DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
 			TLSHandshakeTimeout: 10 * time.Second,
+			TLSClientConfig:     &tls.Config{RootCAs: roots},
 			IdleConnTimeout:     30 * time.Second,
 			MaxIdleConnsPerHost: connections,
 			WriteBufferSize:     256 << 10,
@@ -100,7 +105,7 @@ func (r *remote) do(req *http.Request) (*http.Response, error) {
 		if e := (*url.Error)(nil); errors.As(err, &e) {
 			err = e.Err // without the URL, which may have a password
 		}
-		return nil, err
+		return nil, strange(err)
 	}
 	place := resp.Header.Get("Location")
 	if resp.StatusCode < 300 || resp.StatusCode == http.StatusPermanentRedirect && place == "" {
@@ -171,7 +176,7 @@ func (r *remote) get(ctx context.Context, path string, v any) error {
 
 // trouble says what a person can do about an error of do.
 func (r *remote) trouble(err error) error {
-	if e := (*refused)(nil); errors.As(err, &e) || errors.Is(err, context.Canceled) {
+	if e := (*refused)(nil); errors.As(err, &e) || errors.Is(err, context.Canceled) || errors.Is(err, errStrange) {
 		return err
 	}
 	return fmt.Errorf("no server at %s: %w; give its URL, or start one by “muleteer serve”", r.host(), reason(err))

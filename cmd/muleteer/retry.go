@@ -33,7 +33,7 @@ var errDamaged = errors.New("the bytes arrived damaged")
 func passing(err error) bool {
 	var r *refused
 	if !errors.As(err, &r) {
-		return !errors.Is(err, errChanged) && !errors.Is(err, context.Canceled)
+		return !errors.Is(err, errChanged) && !errors.Is(err, errStrange) && !errors.Is(err, context.Canceled)
 	}
 	switch r.status {
 	case http.StatusRequestTimeout, http.StatusConflict, http.StatusLocked, http.StatusTooEarly,

@@ -11,6 +11,7 @@ import (
 
 type rmCommand struct {
 	ID     []string `arg:"" help:"The ids of the uploads, as ls tells them; or the URLs that put told."`
+	Trust  trust    `embed:""`
 	Server string   `name:"url" env:"MULETEER_URL" default:"http://127.0.0.1:8080" help:"The server (default: http://127.0.0.1:8080)."`
 }
 
@@ -22,7 +23,7 @@ func (m rmCommand) Run(ctx context.Context, c console) error {
 	}
 	failed := 0
 	for _, id := range ids {
-		if err := remove(ctx, id, address); err != nil {
+		if err := remove(ctx, id, address, m.Trust); err != nil {
 			if ctx.Err() != nil {
 				return &failure{exitInterrupted, errors.New("interrupted")}
 			}
@@ -43,7 +44,7 @@ func (m rmCommand) Run(ctx context.Context, c console) error {
 }
 
 // remove removes one upload, of which the id or the URL is given.
-func remove(ctx context.Context, what, address string) error {
+func remove(ctx context.Context, what, address string, t trust) error {
 	id := what
 	if isURL(what) {
 		var found bool
@@ -51,7 +52,7 @@ func remove(ctx context.Context, what, address string) error {
 			return errors.New("this is no URL of a file at a server: it has no /files/")
 		}
 	}
-	r, err := newRemote(address, 1)
+	r, err := newRemote(address, 1, t)
 	if err != nil {
 		return err
 	}

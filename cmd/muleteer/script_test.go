@@ -39,6 +39,7 @@ func TestMain(m *testing.M) {
 //	random file bytes    makes a file that no compression makes smaller
 //	same file url        compares what is at url
 //	flip file            changes a byte in the middle
+//	certify name         makes a certificate name.pem and its key name.key
 func TestScript(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -53,6 +54,9 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start": start, "end": end, "crash": crash, "cut": cut, "sent": sent, "random": random, "same": same, "flip": flip,
+			"certify": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(certify(ts.MkAbs(args[0]), time.Now().Add(time.Hour)))
+			},
 		},
 	})
 }
@@ -79,7 +83,7 @@ func program(ts *testscript.TestScript, args ...string) *exec.Cmd {
 	c := exec.Command(self)
 	c.Args = append([]string{"muleteer"}, args...)
 	c.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "NO_PROXY", "DATABASE_URL"} {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "NO_PROXY", "DATABASE_URL", "MULETEER_TLS_CERT"} {
 		if value := ts.Getenv(name); value != "" {
 			c.Env = append(c.Env, name+"="+value)
 		}

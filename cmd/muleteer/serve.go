@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,11 @@ func (k serveCommand) Run(ctx context.Context, c console) error {
 	if err := s.check(); err != nil {
 		return &failure{exitUsage, err}
 	}
+	log := newLog(c.err, s.Verbose)
+	encrypted, err := s.TLS.open(log)
+	if err != nil {
+		return err
+	}
 	kept, err := s.Storage.open(ctx)
 	if err != nil {
 		return err
@@ -32,8 +38,8 @@ func (k serveCommand) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return err
 	}
-	log := newLog(c.err, s.Verbose)
 	h := newHouse(s, kept, log)
+	h.encrypted = encrypted
 	h.announce(ctx, c.out, listeners)
 	err = h.serve(ctx, listeners)
 	return errors.Join(err, kept.close())
@@ -41,13 +47,14 @@ func (k serveCommand) Run(ctx context.Context, c console) error {
 
 // house is a running server with all that it consists of.
 type house struct {
-	settings settings
-	service  *upload.Service
-	kept     *kept
-	metrics  *metrics
-	log      *slog.Logger
-	grace    time.Duration
-	drain    drain
+	settings  settings
+	service   *upload.Service
+	kept      *kept
+	metrics   *metrics
+	encrypted *tls.Config // nil for plain HTTP
+	log       *slog.Logger
+	grace     time.Duration
+	drain     drain
 }
 
 // newHouse puts a server together.
@@ -98,18 +105,28 @@ func reason(err error) error {
 // grace is how long requests may go on after the server was asked to end.
 const grace = 5 * time.Second
 
+// server is what speaks HTTP.
+func (h *house) server() *http.Server {
+	return &http.Server{
+		Handler:           h.handler(),
+		TLSConfig:         h.encrypted,
+		Protocols:         h.settings.TLS.protocols(),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    32 << 10,
+		// HTTP/2 has windows of its own, and with the usual ones a long line is
+		// never full. A connection may keep as much as its window in memory when
+		// the store is slow: a budget for all bodies has to count it.
+		HTTP2:    &http.HTTP2Config{MaxReceiveBufferPerStream: 16 << 20, MaxReceiveBufferPerConnection: 64 << 20},
+		ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),
+	}
+}
+
 // serve answers on the listeners until ctx ends, and then ends in order: no
 // new connections; a while for what is on its way; then the bodies that still
 // come are cut, so that what arrived of them is kept.
 func (h *house) serve(ctx context.Context, listeners []net.Listener) error {
-	server := &http.Server{
-		Handler:           h.handler(),
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       60 * time.Second,
-		MaxHeaderBytes:    32 << 10,
-		HTTP2:             &http.HTTP2Config{MaxReceiveBufferPerStream: 16 << 20, MaxReceiveBufferPerConnection: 64 << 20},
-		ErrorLog:          slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),
-	}
+	server := h.server()
 	sweeping, stopSweeping := context.WithCancel(context.WithoutCancel(ctx))
 	swept := make(chan struct{})
 	go func() {
@@ -118,7 +135,13 @@ func (h *house) serve(ctx context.Context, listeners []net.Listener) error {
 	}()
 	failed := make(chan error, len(listeners))
 	for _, l := range listeners {
-		go func() { failed <- server.Serve(l) }()
+		go func() {
+			if h.encrypted != nil {
+				failed <- server.ServeTLS(l, "", "")
+				return
+			}
+			failed <- server.Serve(l)
+		}()
 	}
 	var err error
 	select {
