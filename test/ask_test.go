@@ -35,7 +35,7 @@ func ask(t *testing.T, c *http.Client, method, url string, body io.Reader, heade
 // list returns the uploads in a state, "open" or "done".
 func list(t *testing.T, c *http.Client, s *server, state string) (all []view) {
 	t.Helper()
-	resp, body := ask(t, c, "GET", s.url("/uploads?limit=1000&state="+state), nil)
+	resp, body := ask(t, c, "GET", s.URL("/uploads?limit=1000&state="+state), nil)
 	if resp.StatusCode != http.StatusOK {
 		t.Fatalf("GET /uploads: %s: %s", resp.Status, body)
 	}

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/muleteer/muleteer/internal/trial"
 )
 
 // TestSIGTERM: what is on its way when the server is asked to end is kept, and
@@ -28,7 +30,7 @@ func TestSIGTERM(t *testing.T) {
 	}
 	var all []*sending
 	for i := range 4 {
-		u := &sending{truth: newTruth("ending", noise(size, seed+uint64(i))), url: create(t, s, size), told: -1}
+		u := &sending{truth: newTruth("ending", trial.Noise(size, seed+uint64(i))), url: create(t, s, size), told: -1}
 		u.named(path.Base(u.url))
 		u.sent = 100_001 + 700_000*i
 		u.line = halfDead(t, s, "PATCH", "/tus/"+u.now().id, size, u.data[:u.sent], "Tus-Resumable", "1.0.0",
@@ -39,7 +41,7 @@ func TestSIGTERM(t *testing.T) {
 		within(t, 10*time.Second, "the first bytes are here", func() bool { return stands(t, s, u.now().id).Offset > 0 })
 	}
 	began := time.Now()
-	if err := s.child.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := s.Process().Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	var group sync.WaitGroup
@@ -59,7 +61,7 @@ func TestSIGTERM(t *testing.T) {
 			}
 		})
 	}
-	code, err := s.child.code(20 * time.Second)
+	code, err := s.Process().Code(20 * time.Second)
 	group.Wait()
 	if err != nil || code != 0 {
 		t.Fatalf("the server ended with code %d, %v", code, err)
@@ -69,7 +71,7 @@ func TestSIGTERM(t *testing.T) {
 	if took > 10*time.Second { // of which its grace is five
 		t.Error("that is too long: clients that never end were not cut")
 	}
-	if err := s.start(); err != nil {
+	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
 	for _, u := range all {
@@ -84,25 +86,25 @@ func TestSIGTERM(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	s.end(t)
-	s.check(t)
+	s.End(t)
+	s.Check(t)
 }
 
 // TestSIGTERMGrace: a request that comes to its end soon is not cut at all.
 func TestSIGTERMGrace(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	u := newTruth("grace", noise(1<<20, seed(t)))
+	u := newTruth("grace", trial.Noise(1<<20, seed(t)))
 	url := create(t, s, len(u.data))
 	u.named(path.Base(url))
 	line := halfDead(t, s, "PATCH", "/tus/"+u.now().id, len(u.data), u.data[:1000], "Tus-Resumable", "1.0.0",
 		"Upload-Offset", "0", "Content-Type", "application/offset+octet-stream")
 	within(t, 10*time.Second, "the first bytes are here", func() bool { return stands(t, s, u.now().id).Offset > 0 })
-	if err := s.child.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := s.Process().Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	within(t, 5*time.Second, "nobody else is let in", func() bool {
-		c, err := net.Dial("tcp", s.address)
+		c, err := net.Dial("tcp", s.Address)
 		if err == nil {
 			c.Close()
 		}
@@ -116,10 +118,10 @@ func TestSIGTERMGrace(t *testing.T) {
 		t.Fatalf("the last PATCH: %v, %v", resp, err)
 	}
 	resp.Body.Close()
-	if code, err := s.child.code(20 * time.Second); err != nil || code != 0 {
+	if code, err := s.Process().Code(20 * time.Second); err != nil || code != 0 {
 		t.Fatalf("the server ended with code %d, %v", code, err)
 	}
-	if err := s.start(); err != nil {
+	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
 	if err := u.download(http.DefaultClient, s); err != nil {

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/muleteer/muleteer/internal/trial"
 )
 
 // smallDisk mounts a file system of so many bytes for the test.
@@ -39,7 +41,7 @@ func asRoot(t *testing.T) bool {
 		return false
 	}
 	cmd := exec.Command("unshare", "--user", "--map-root-user", "--mount", os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), inner+"="+program)
+	cmd.Env = append(os.Environ(), trial.Given+"="+program)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("as root of a namespace of its own: %v\n%s", err, out)
@@ -60,28 +62,28 @@ func TestDiskFull(t *testing.T) {
 	s := serveIn(t, dir)
 	c := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 
-	filler := newTruth("filler", noise(14<<20, seed))
-	resp, body := ask(t, c, "PUT", s.url("/upload/filler"), bytes.NewReader(filler.data))
+	filler := newTruth("filler", trial.Noise(14<<20, seed))
+	resp, body := ask(t, c, "PUT", s.URL("/upload/filler"), bytes.NewReader(filler.data))
 	if resp.StatusCode != http.StatusOK {
 		t.Fatalf("PUT: %s: %s", resp.Status, body)
 	}
 	filler.named(idOf(t, body))
 
 	// A tus upload reaches the end of the disk.
-	u := newTruth("tus", noise(22<<20, seed+1))
+	u := newTruth("tus", trial.Noise(22<<20, seed+1))
 	url := create(t, s, len(u.data))
 	u.named(path.Base(url))
 	at := fill(t, s, u, url)
 	// Another one, by ranges, finds no space at all.
-	v := newTruth("range", noise(3<<20, seed+2))
-	resp, body = ask(t, c, "PUT", s.url("/upload/range"), bytes.NewReader(v.data))
+	v := newTruth("range", trial.Noise(3<<20, seed+2))
+	resp, body = ask(t, c, "PUT", s.URL("/upload/range"), bytes.NewReader(v.data))
 	if resp.StatusCode != http.StatusInsufficientStorage {
 		t.Errorf("PUT on the full disk: %s: %s", resp.Status, body)
 	}
 	here := told(t, c, s)
 	// Nothing more fits, and nothing is lost by trying.
 	for range 3 {
-		resp, _ := ask(t, c, "POST", s.url("/tus/"), bytes.NewReader(v.data), "Tus-Resumable", "1.0.0",
+		resp, _ := ask(t, c, "POST", s.URL("/tus/"), bytes.NewReader(v.data), "Tus-Resumable", "1.0.0",
 			"Upload-Length", strconv.Itoa(len(v.data)), "Content-Type", "application/offset+octet-stream")
 		switch resp.StatusCode {
 		case http.StatusInsufficientStorage:
@@ -101,12 +103,12 @@ func TestDiskFull(t *testing.T) {
 		t.Error(err)
 	}
 	// kill -9 on a full disk is survived too.
-	s.kill()
-	if err := s.start(); err != nil {
+	s.Kill()
+	if err := s.Start(); err != nil {
 		t.Fatalf("the server does not start on a full disk: %v", err)
 	}
 	at = head(t, url)
-	remove(t, c, s.url("/files/"+filler.now().id))
+	remove(t, c, s.URL("/files/"+filler.now().id))
 
 	// With space again, both go on and end right.
 	within(t, 15*time.Second, "the space is free again", func() bool { return free(t, dir) > 12<<20 })
@@ -120,7 +122,7 @@ func TestDiskFull(t *testing.T) {
 	if here > 0 {
 		contentRange = fmt.Sprintf("bytes %d-%d/%d", here, len(v.data)-1, len(v.data))
 	}
-	resp, body = ask(t, c, "PUT", s.url("/upload/range"), bytes.NewReader(v.data[here:]), "Content-Range", contentRange)
+	resp, body = ask(t, c, "PUT", s.URL("/upload/range"), bytes.NewReader(v.data[here:]), "Content-Range", contentRange)
 	if resp.StatusCode != http.StatusOK {
 		t.Fatalf("PUT with space again: %s: %s", resp.Status, body)
 	}
@@ -132,8 +134,8 @@ func TestDiskFull(t *testing.T) {
 		t.Errorf("left over: %+v", left)
 	}
 	within(t, 10*time.Second, "no file on its way", func() bool { return len(s.onWay(t)) == 0 })
-	s.end(t)
-	s.check(t)
+	s.End(t)
+	s.Check(t)
 }
 
 // fill sends u until nothing fits any more, and returns the offset then.
@@ -153,7 +155,7 @@ func fill(t *testing.T, s *server, u *truth, url string) int {
 			t.Fatalf("507 tells %d, and HEAD %d", offset, got)
 		}
 		if offset == at {
-			t.Logf("full at %d, %d bytes are free", at, free(t, s.dir))
+			t.Logf("full at %d, %d bytes are free", at, free(t, s.Dir))
 			return at
 		}
 		at = offset
@@ -166,7 +168,7 @@ func fill(t *testing.T, s *server, u *truth, url string) int {
 // none.
 func told(t *testing.T, c *http.Client, s *server) int {
 	t.Helper()
-	resp, body := ask(t, c, "PUT", s.url("/upload/range"), nil, "Content-Range", "bytes */*")
+	resp, body := ask(t, c, "PUT", s.URL("/upload/range"), nil, "Content-Range", "bytes */*")
 	switch resp.StatusCode {
 	case http.StatusNotFound:
 		return 0

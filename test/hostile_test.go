@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/muleteer/muleteer/internal/trial"
 )
 
 // raw sends bytes over a connection of its own and returns the status of the
@@ -20,7 +22,7 @@ import (
 // the connection, if it does so by itself.
 func raw(t *testing.T, s *server, request string, toTheEnd bool) (status int, rest string) {
 	t.Helper()
-	c, err := net.Dial("tcp", s.address)
+	c, err := net.Dial("tcp", s.Address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +132,7 @@ func TestHostile(t *testing.T) {
 			t.Errorf("want %d, got %d for %.120q…: %.300s", c.want, got, c.request, answer)
 		}
 	}
-	if got := head(t, s.url("/tus/"+id)); got != 0 {
+	if got := head(t, s.URL("/tus/"+id)); got != 0 {
 		t.Errorf("the offset of the upload is %d, and nothing good was sent", got)
 	}
 	for _, v := range list(t, http.DefaultClient, s, "open") {
@@ -138,7 +140,7 @@ func TestHostile(t *testing.T) {
 			t.Errorf("bytes were kept: %+v", v)
 		}
 		if v.ID != id {
-			remove(t, http.DefaultClient, s.url("/uploads/"+v.ID))
+			remove(t, http.DefaultClient, s.URL("/uploads/"+v.ID))
 		}
 	}
 	if done := list(t, http.DefaultClient, s, "done"); len(done) > 0 {
@@ -147,18 +149,18 @@ func TestHostile(t *testing.T) {
 	if found := s.finishedFiles(t); len(found) > 0 {
 		t.Errorf("files appeared: %v", found)
 	}
-	if s.child.ended() {
+	if s.Process().Ended() {
 		t.Error("the server has ended")
 	}
-	if strings.Contains(s.log(), "panic") {
+	if strings.Contains(s.Log(), "panic") {
 		t.Error("there was a panic")
 	}
-	remove(t, http.DefaultClient, s.url("/tus/"+id))
+	remove(t, http.DefaultClient, s.URL("/tus/"+id))
 	if left := s.onWay(t); len(left) > 0 {
 		t.Errorf("files are left on their way: %v", left)
 	}
-	s.end(t)
-	s.check(t)
+	s.End(t)
+	s.Check(t)
 }
 
 // TestHostileFraming: two lengths of one body are the tool of request
@@ -174,7 +176,7 @@ func TestHostileFraming(t *testing.T) {
 	if more != "" {
 		t.Errorf("what followed the body was taken for a request:\n%s", more)
 	}
-	if resp, body := ask(t, http.DefaultClient, "GET", s.url("/files/"+id), nil); status == http.StatusNoContent && body != "hello" {
+	if resp, body := ask(t, http.DefaultClient, "GET", s.URL("/files/"+id), nil); status == http.StatusNoContent && body != "hello" {
 		t.Errorf("the file is %s %q after %d", resp.Status, body, status)
 	} else if status != http.StatusNoContent && status != http.StatusBadRequest {
 		t.Errorf("status %d", status)
@@ -188,11 +190,11 @@ func refuses(t *testing.T, dir, want string, args ...string) {
 	var out bytes.Buffer
 	cmd := exec.Command(program, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
 	cmd.Dir = dir
-	p, err := launch(cmd, &out)
+	p, err := trial.Launch(cmd, &out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	code, err := p.code(20 * time.Second)
+	code, err := p.Code(20 * time.Second)
 	said := out.String()
 	if err != nil || code == 0 || strings.Count(said, "\n") != 1 || !strings.Contains(said, want) {
 		t.Errorf("it ended with code %d, %v, and said %q; want one line with %q", code, err, said, want)
@@ -204,10 +206,10 @@ func TestOneOwner(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
-	refuses(t, s.dir, "another process")
-	refuses(t, s.dir, "another process", "--store", elsewhere)
-	refuses(t, s.dir, "another process", "--state", elsewhere+".db")
-	if resp, body := ask(t, http.DefaultClient, "GET", s.url("/readyz"), nil); resp.StatusCode != http.StatusOK {
+	refuses(t, s.Dir, "another process")
+	refuses(t, s.Dir, "another process", "--store", elsewhere)
+	refuses(t, s.Dir, "another process", "--state", elsewhere+".db")
+	if resp, body := ask(t, http.DefaultClient, "GET", s.URL("/readyz"), nil); resp.StatusCode != http.StatusOK {
 		t.Errorf("the first server is not well: %s %s", resp.Status, body)
 	}
 }
@@ -218,7 +220,7 @@ func TestUnreadableState(t *testing.T) {
 	t.Parallel()
 	seed := seed(t)
 	for name, spoil := range map[string]func(t *testing.T, file string) error{
-		"garbage": func(_ *testing.T, file string) error { return os.WriteFile(file, noise(50_000, seed), 0o600) },
+		"garbage": func(_ *testing.T, file string) error { return os.WriteFile(file, trial.Noise(50_000, seed), 0o600) },
 		"a text":  func(_ *testing.T, file string) error { return os.WriteFile(file, []byte("dear diary"), 0o600) },
 		"a directory": func(_ *testing.T, file string) error {
 			return os.Mkdir(file, 0o700)
@@ -238,8 +240,8 @@ func TestUnreadableState(t *testing.T) {
 			t.Parallel()
 			s := serve(t)
 			create(t, s, 5)
-			s.end(t)
-			file := filepath.Join(s.dir, "muleteer-data", "state.db")
+			s.End(t)
+			file := filepath.Join(s.Dir, "muleteer-data", "state.db")
 			if err := os.Rename(file, file+".good"); err != nil {
 				t.Fatal(err)
 			}
@@ -247,7 +249,7 @@ func TestUnreadableState(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := fmt.Sprint(os.ReadFile(file))
-			refuses(t, s.dir, "state.db")
+			refuses(t, s.Dir, "state.db")
 			if fmt.Sprint(os.ReadFile(file)) != before {
 				t.Error("the file was changed")
 			}

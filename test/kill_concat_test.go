@@ -72,7 +72,7 @@ func (u *tusUpload) join(ctx context.Context, parts [2]*tusUpload) error {
 		"Upload-Metadata": {"filename " + base64.StdEncoding.EncodeToString([]byte(u.name))},
 	}
 	for {
-		resp, err := u.request(ctx, "POST", u.server.url(u.base), nil, 0, h)
+		resp, err := u.request(ctx, "POST", u.server.URL(u.base), nil, 0, h)
 		switch {
 		case err != nil:
 			u.creationLost()

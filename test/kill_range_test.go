@@ -65,7 +65,7 @@ func (u *rangeUpload) put(ctx context.Context, contentRange string, b io.Reader,
 	if n == 0 {
 		b = http.NoBody
 	}
-	req, err := http.NewRequestWithContext(ctx, "PUT", u.server.url("/upload/"+u.name), b)
+	req, err := http.NewRequestWithContext(ctx, "PUT", u.server.URL("/upload/"+u.name), b)
 	if err != nil {
 		return answer{}, err
 	}

@@ -146,7 +146,7 @@ func (u *tusUpload) create(ctx context.Context) error {
 			n = u.some(len(u.data))
 			with = u.body(u.rng, bytes.NewReader(u.data[:n]), n, false)
 		}
-		resp, err := u.request(ctx, "POST", u.server.url(u.base), with, int64(n), h)
+		resp, err := u.request(ctx, "POST", u.server.URL(u.base), with, int64(n), h)
 		if err != nil {
 			u.creationLost()
 			if err := again(ctx, err); err != nil {

@@ -5,43 +5,19 @@
 package test
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/muleteer/muleteer/internal/trial"
 )
 
 // program is the path of the binary; TestMain builds it before any test runs.
 var program string
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "muleteer-outside-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	program = filepath.Join(dir, "muleteer")
-	if given := os.Getenv(inner); given != "" { // a test runs itself, see full_test.go
-		program = given
-		return m.Run()
-	}
-	// The flags are those of `make build`, so that its results are used again.
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "./cmd/muleteer")
-	build.Dir = ".."
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "the program does not build: %v\n%s", err, out)
-		return 1
-	}
-	return m.Run()
-}
+func TestMain(m *testing.M) { os.Exit(trial.Main(m, &program)) }
 
 // long tells whether the nightly variants are wanted.
 func long() bool { return os.Getenv("MULETEER_LONG") == "1" }
@@ -69,17 +45,6 @@ func seed(t *testing.T) uint64 {
 // random is a source of randomness for one goroutine.
 func random(seed, stream uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, stream)) }
 
-// noise is n bytes that no compression and no hole in a file can fake.
-func noise(n int, seed uint64) []byte {
-	var key [32]byte
-	for i := range 8 {
-		key[i] = byte(seed >> (8 * i))
-	}
-	b := make([]byte, n)
-	_, _ = rand.NewChaCha8(key).Read(b) // it never fails
-	return b
-}
-
 // within asks again until ok, or fails the test when it takes too long.
 func within(t *testing.T, limit time.Duration, what string, ok func() bool) {
 	t.Helper()
@@ -90,6 +55,3 @@ func within(t *testing.T, limit time.Duration, what string, ok func() bool) {
 		time.Sleep(2 * time.Millisecond)
 	}
 }
-
-// inner names the built program to a test that runs itself, see full_test.go.
-const inner = "MULETEER_TEST_PROGRAM"

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/muleteer/muleteer/internal/trial"
 )
 
 // job is one upload for node/tus.mjs.
@@ -34,7 +36,7 @@ type event struct {
 
 // node is such a process at work.
 type node struct {
-	*process
+	*trial.Process
 	out *output
 }
 
@@ -54,10 +56,10 @@ func startNode(t *testing.T, jobs ...job) *node {
 	cmd := exec.Command("node", "tus.mjs")
 	cmd.Dir = "node"
 	cmd.Stdin = bytes.NewReader(in)
-	if n.process, err = launch(cmd, n.out); err != nil {
+	if n.Process, err = trial.Launch(cmd, n.out); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(n.kill)
+	t.Cleanup(n.Kill)
 	return n
 }
 
@@ -97,7 +99,7 @@ func (n *node) accepts(t *testing.T, least int64) {
 // ends waits for the end of all jobs, and returns how each was done.
 func (n *node) ends(t *testing.T) map[string]event {
 	t.Helper()
-	code, err := n.code(90 * time.Second)
+	code, err := n.Code(90 * time.Second)
 	done := map[string]event{}
 	for _, e := range n.events(t) {
 		switch e.Event {
@@ -149,15 +151,15 @@ func ways(t *testing.T, s *server, version int, base string) {
 	seed := seed(t)
 	files, jobs := map[string]*truth{}, []job(nil)
 	for i, w := range ways {
-		u := newTruth(w.name, noise(1_234_567+i, seed+uint64(i)))
+		u := newTruth(w.name, trial.Noise(1_234_567+i, seed+uint64(i)))
 		files[w.name] = u
-		jobs = append(jobs, job{Name: w.name, Version: version, Endpoint: s.url(base), File: file(t, u), Input: w.input, Options: w.options})
+		jobs = append(jobs, job{Name: w.name, Version: version, Endpoint: s.URL(base), File: file(t, u), Input: w.input, Options: w.options})
 	}
-	jobs = append(jobs, job{Name: "empty", Version: version, Endpoint: s.url(base), File: file(t, newTruth("empty", nil)), Input: "buffer"})
+	jobs = append(jobs, job{Name: "empty", Version: version, Endpoint: s.URL(base), File: file(t, newTruth("empty", nil)), Input: "buffer"})
 	files["empty"] = newTruth("empty", nil)
 	done := startNode(t, jobs...).ends(t)
 	for name, u := range files {
-		if !strings.HasPrefix(done[name].URL, s.url(base)) {
+		if !strings.HasPrefix(done[name].URL, s.URL(base)) {
 			t.Errorf("%s: the upload is at %q", name, done[name].URL)
 		}
 		u.named(path.Base(done[name].URL))
@@ -169,11 +171,11 @@ func ways(t *testing.T, s *server, version int, base string) {
 		t.Errorf("%d files were sent, and %d are there", len(files), len(list))
 	}
 	overridden := "method=PATCH path=" + base + files["override"].now().id
-	if whole, err := os.ReadFile(s.logName); err != nil || strings.Contains(string(whole), overridden) {
+	if whole, err := os.ReadFile(s.LogName); err != nil || strings.Contains(string(whole), overridden) {
 		t.Errorf("%v: the client was to hide PATCH behind POST, and did not", err)
 	}
-	s.end(t)
-	s.check(t)
+	s.End(t)
+	s.Check(t)
 }
 
 // TestTusJSServerDies: the client goes on by itself after kill -9, in each way
@@ -191,19 +193,19 @@ func TestTusJSServerDies(t *testing.T) {
 				s := serve(t)
 				// No multiple of the chunks, or the client waits for ever for the
 				// end of its stream.
-				u := newTruth(name, noise(24<<20+12_345, seed(t)))
+				u := newTruth(name, trial.Noise(24<<20+12_345, seed(t)))
 				input := "file"
 				if name == "deferred" {
 					input = "stream"
 				}
-				n := startNode(t, job{Name: name, Version: version, Endpoint: s.url("/tus/"), File: file(t, u), Input: input, Options: options})
+				n := startNode(t, job{Name: name, Version: version, Endpoint: s.URL("/tus/"), File: file(t, u), Input: input, Options: options})
 				for _, least := range []int64{1 << 20, 6 << 20, 12 << 20} {
 					if name == "parallel" {
 						least /= 4 // it counts each of the four
 					}
 					n.accepts(t, least)
-					s.kill()
-					if err := s.start(); err != nil {
+					s.Kill()
+					if err := s.Start(); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -211,8 +213,8 @@ func TestTusJSServerDies(t *testing.T) {
 				if err := u.download(http.DefaultClient, s); err != nil {
 					t.Error(err)
 				}
-				s.end(t)
-				s.check(t)
+				s.End(t)
+				s.Check(t)
 			})
 		}
 	}
@@ -225,18 +227,18 @@ func TestTusJSSingleRequest(t *testing.T) {
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
 			t.Parallel()
 			s := serve(t)
-			u := newTruth("single", noise(96<<20, seed(t)))
-			n := startNode(t, job{Name: u.name, Version: version, Endpoint: s.url("/tus/"), File: file(t, u), Input: "file"})
+			u := newTruth("single", trial.Noise(96<<20, seed(t)))
+			n := startNode(t, job{Name: u.name, Version: version, Endpoint: s.URL("/tus/"), File: file(t, u), Input: "file"})
 			for _, least := range []int64{8 << 20, 40 << 20} {
 				within(t, 30*time.Second, fmt.Sprintf("%d bytes are here", least), func() bool {
-					if n.ended() {
+					if n.Ended() {
 						t.Fatalf("node ended: %s", n.out)
 					}
 					open := list(t, http.DefaultClient, s, "open")
 					return len(open) == 1 && open[0].Offset >= least
 				})
-				s.kill()
-				if err := s.start(); err != nil {
+				s.Kill()
+				if err := s.Start(); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -256,20 +258,20 @@ func TestTusJSClientDies(t *testing.T) {
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
 			t.Parallel()
 			s := serve(t)
-			u := newTruth("previous", noise(24<<20, seed(t)))
+			u := newTruth("previous", trial.Noise(24<<20, seed(t)))
 			j := job{
-				Name: u.name, Version: version, Endpoint: s.url("/files/"), File: file(t, u), Input: "file",
+				Name: u.name, Version: version, Endpoint: s.URL("/files/"), File: file(t, u), Input: "file",
 				Storage: filepath.Join(t.TempDir(), "urls.json"), Options: map[string]any{"chunkSize": 256 << 10},
 			}
 			first := startNode(t, j)
 			first.accepts(t, 2<<20)
-			first.kill()
+			first.Kill()
 			open := list(t, http.DefaultClient, s, "open")
 			if len(open) != 1 {
 				t.Fatalf("open are %+v", open)
 			}
-			s.kill() // and the server dies, too
-			if err := s.start(); err != nil {
+			s.Kill() // and the server dies, too
+			if err := s.Start(); err != nil {
 				t.Fatal(err)
 			}
 			done := startNode(t, j).ends(t)[u.name]

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/muleteer/muleteer/internal/trial"
 )
 
 // output collects what a child writes; it may be read at the same time.
@@ -38,27 +40,27 @@ func (o *output) String() string {
 
 // putting is a `muleteer put` at work.
 type putting struct {
-	*process
+	*trial.Process
 	out *output
 }
 
 func put(t *testing.T, s *server, in io.Reader, args ...string) *putting {
 	t.Helper()
 	p := &putting{out: &output{}}
-	cmd := exec.Command(program, append(append([]string{"put"}, args...), s.url("/"))...)
+	cmd := exec.Command(program, append(append([]string{"put"}, args...), s.URL("/"))...)
 	cmd.Stdin = in
 	var err error
-	if p.process, err = launch(cmd, p.out); err != nil {
+	if p.Process, err = trial.Launch(cmd, p.out); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.kill)
+	t.Cleanup(p.Kill)
 	return p
 }
 
 // ends waits until all has arrived.
 func (p *putting) ends(t *testing.T, limit time.Duration) {
 	t.Helper()
-	if code, err := p.code(limit); err != nil || code != 0 {
+	if code, err := p.Code(limit); err != nil || code != 0 {
 		t.Fatalf("put ended with code %d, %v:\n%s", code, err, p.out)
 	}
 }
@@ -86,7 +88,7 @@ func forest(t *testing.T, rng *rand.Rand, files int) (root string, want map[stri
 		if _, err := os.Stat(path); err == nil {
 			path += fmt.Sprint(i)
 		}
-		b := noise(size, rng.Uint64())
+		b := trial.Noise(size, rng.Uint64())
 		if err := os.WriteFile(path, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -125,8 +127,8 @@ func arrived(t *testing.T, s *server, want map[string]int) (twice int) {
 	if done := len(list(t, http.DefaultClient, s, "done")); done != min(1000, len(s.finishedFiles(t))) {
 		t.Errorf("/uploads tells of %d", done)
 	}
-	s.end(t)
-	s.check(t)
+	s.End(t)
+	s.Check(t)
 	return twice
 }
 
@@ -143,12 +145,12 @@ func TestPutManyClientDies(t *testing.T) {
 		p := put(t, s, nil, root)
 		least := (i+1)*small/5 + rng.IntN(100)
 		within(t, time.Minute, fmt.Sprintf("%d files have arrived", least), func() bool {
-			if p.ended() {
+			if p.Ended() {
 				t.Fatalf("put ended: %s", p.out)
 			}
 			return len(s.finishedFiles(t)) >= least
 		})
-		p.kill()
+		p.Kill()
 	}
 	put(t, s, nil, root).ends(t, 2*time.Minute)
 	t.Logf("%d files came twice", arrived(t, s, want))
@@ -165,13 +167,13 @@ func TestPutManyServerDies(t *testing.T) {
 	for i := range 4 {
 		least := (i+1)*small/5 + rng.IntN(100)
 		within(t, time.Minute, fmt.Sprintf("%d files have arrived", least), func() bool {
-			if p.ended() {
+			if p.Ended() {
 				t.Fatalf("put ended: %s", p.out)
 			}
 			return len(s.finishedFiles(t)) >= least
 		})
-		s.kill()
-		if err := s.start(); err != nil {
+		s.Kill()
+		if err := s.Start(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -184,7 +186,7 @@ func TestPutManyServerDies(t *testing.T) {
 func here(t *testing.T, s *server, p *putting, seen *truth, least int64) {
 	t.Helper()
 	within(t, 3*time.Minute, fmt.Sprintf("%d bytes are here", least), func() bool {
-		if p.ended() {
+		if p.Ended() {
 			t.Fatalf("put ended: %s", p.out)
 		}
 		before := seen.now()
@@ -220,7 +222,7 @@ func TestPutLarge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	block := noise(4<<20+3, rng.Uint64())
+	block := trial.Noise(4<<20+3, rng.Uint64())
 	h := sha256.New()
 	for n := int64(0); n < size; n += int64(len(block)) {
 		b := block[:min(int64(len(block)), size-n)]
@@ -239,23 +241,23 @@ func TestPutLarge(t *testing.T) {
 	seen := &truth{name: "large.bin", size: size}
 	p := put(t, s, nil, name)
 	here(t, s, p, seen, size/8)
-	p.kill()
+	p.Kill()
 	p = put(t, s, nil, name)
 	here(t, s, p, seen, size/4+rng.Int64N(size/16))
-	s.kill()
-	if err := s.start(); err != nil {
+	s.Kill()
+	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
 	here(t, s, p, seen, size/2+rng.Int64N(size/16))
-	p.kill()
-	s.kill()
-	if err := s.start(); err != nil {
+	p.Kill()
+	s.Kill()
+	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
 	p = put(t, s, nil, name)
 	here(t, s, p, seen, size*3/4)
-	s.kill()
-	if err := s.start(); err != nil {
+	s.Kill()
+	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
 	p.ends(t, 5*time.Minute)
@@ -267,7 +269,7 @@ func TestPutLarge(t *testing.T) {
 // TestPutStdin sends what nobody can read again, over the server's death.
 func TestPutStdin(t *testing.T) {
 	t.Parallel()
-	u := newTruth("stream", noise(24<<20+5, seed(t)))
+	u := newTruth("stream", trial.Noise(24<<20+5, seed(t)))
 	s := serve(t)
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -286,8 +288,8 @@ func TestPutStdin(t *testing.T) {
 			break
 		}
 		here(t, s, p, seen, int64(most)*2/3)
-		s.kill()
-		if err := s.start(); err != nil {
+		s.Kill()
+		if err := s.Start(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -295,7 +297,7 @@ func TestPutStdin(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.ends(t, time.Minute)
-	if !strings.Contains(p.out.String(), s.url("/files/"+seen.now().id)) {
+	if !strings.Contains(p.out.String(), s.URL("/files/"+seen.now().id)) {
 		t.Errorf("put does not tell where the file is: %s", p.out)
 	}
 	arrived(t, s, map[string]int{u.name + " " + hex.EncodeToString(u.sum[:]): 1})
@@ -305,26 +307,26 @@ func TestPutStdin(t *testing.T) {
 // on.
 func TestPutInterrupted(t *testing.T) {
 	t.Parallel()
-	u := newTruth("it's mine.bin", noise(64<<20, seed(t)))
+	u := newTruth("it's mine.bin", trial.Noise(64<<20, seed(t)))
 	s := serve(t)
 	local := file(t, u)
 	p := put(t, s, nil, local)
 	within(t, 20*time.Second, "it has begun", func() bool { return len(list(t, http.DefaultClient, s, "open")) == 1 })
-	if err := p.Process.Signal(os.Interrupt); err != nil {
+	if err := p.Cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	code, err := p.code(10 * time.Second)
+	code, err := p.Code(10 * time.Second)
 	if err != nil || code != 130 {
 		t.Fatalf("after an interrupt put ended with code %d, %v: %s", code, err, p.out)
 	}
 	lines := strings.Split(strings.TrimSpace(p.out.String()), "\n")
 	cmd := exec.Command("sh", "-c", strings.Replace(lines[len(lines)-1], "muleteer", program, 1))
 	out := &output{}
-	again, err := launch(cmd, out)
+	again, err := trial.Launch(cmd, out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if code, err := again.code(time.Minute); err != nil || code != 0 {
+	if code, err := again.Code(time.Minute); err != nil || code != 0 {
 		t.Fatalf("the command %q ended with code %d, %v: %s", lines[len(lines)-1], code, err, out)
 	}
 	arrived(t, s, map[string]int{u.name + " " + hex.EncodeToString(u.sum[:]): 1})

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/muleteer/muleteer/internal/trial"
 )
 
 // storm kills a server with SIGKILL again and again while clients work, and
@@ -37,7 +39,7 @@ type storm struct {
 
 func newStorm(t *testing.T, seed uint64) *storm {
 	w := &storm{
-		server: serve(t), block: noise(25<<20, seed),
+		server: serve(t), block: trial.Noise(25<<20, seed),
 		http:  &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}, Timeout: time.Minute},
 		due:   make(chan struct{}),
 		death: make(chan struct{}),
@@ -94,7 +96,7 @@ func (w *storm) count(bytes int64, answers int) {
 // restart starts the server again, and asks it at once how an upload stands.
 func (w *storm) restart() error {
 	began := time.Now()
-	if err := w.start(); err != nil {
+	if err := w.Start(); err != nil {
 		return err
 	}
 	w.mu.Lock()
@@ -166,7 +168,7 @@ func (w *storm) rage(t *testing.T, rng *rand.Rand, kills int, clients ...func(co
 			break
 		}
 		time.Sleep(time.Duration(rng.Int64N(int64(4 * time.Millisecond)))) // so that kills strike between answers too
-		w.kill()
+		w.Kill()
 		w.mu.Lock()
 		close(w.death)
 		w.death = make(chan struct{})
@@ -219,7 +221,7 @@ func (w *storm) settle(t *testing.T) {
 		case u.now().doomed:
 			continue
 		case u.partial: // what was made of it must not need it
-			remove(t, w.http, w.url("/tus/"+u.now().id))
+			remove(t, w.http, w.URL("/tus/"+u.now().id))
 			continue
 		}
 		if err := errors.Join(u.look(w.http, w.server), u.download(w.http, w.server)); err != nil {
@@ -236,7 +238,7 @@ func (w *storm) settle(t *testing.T) {
 		}
 	}
 	for _, id := range left {
-		remove(t, w.http, w.url("/uploads/"+id))
+		remove(t, w.http, w.URL("/uploads/"+id))
 	}
 	for _, f := range w.finishedFiles(t) { // absent or whole, also where nobody knows of it
 		u := names[filepath.Base(f)]
@@ -254,8 +256,8 @@ func (w *storm) settle(t *testing.T) {
 		r.Close()
 	}
 	within(t, 10*time.Second, "no file on its way", func() bool { return len(w.onWay(t)) == 0 })
-	w.end(t)
-	said := w.check(t)
+	w.End(t)
+	said := w.Check(t)
 	orphans := strings.Count(said, "orphan:")
 	if len(left)+orphans > w.lost {
 		t.Errorf("%d uploads and %d files are left over of %d creations without an answer:\n%s", len(left), orphans, w.lost, said)

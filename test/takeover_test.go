@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/muleteer/muleteer/internal/trial"
 )
 
 // tooLong is how long a half-dead request may delay the next one.
@@ -18,7 +20,7 @@ const tooLong = time.Second
 // create begins a tus upload and returns its URL.
 func create(t *testing.T, s *server, size int, headers ...string) string {
 	t.Helper()
-	resp, body := ask(t, http.DefaultClient, "POST", s.url("/tus/"), nil,
+	resp, body := ask(t, http.DefaultClient, "POST", s.URL("/tus/"), nil,
 		append(headers, "Tus-Resumable", "1.0.0", "Upload-Length", strconv.Itoa(size))...)
 	if resp.StatusCode != http.StatusCreated {
 		t.Fatalf("POST: %s: %s", resp.Status, body)
@@ -49,12 +51,12 @@ func head(t *testing.T, url string) int {
 // nothing any more, on a connection that stays open.
 func halfDead(t *testing.T, s *server, method, target string, size int, sent []byte, headers ...string) net.Conn {
 	t.Helper()
-	c, err := net.Dial("tcp", s.address)
+	c, err := net.Dial("tcp", s.Address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	request := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n", method, target, s.address, size)
+	request := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n", method, target, s.Address, size)
 	for i := 0; i+1 < len(headers); i += 2 {
 		request += headers[i] + ": " + headers[i+1] + "\r\n"
 	}
@@ -104,7 +106,7 @@ func timely(t *testing.T, what string, do func()) {
 func TestTakeover(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	u := newTruth("half", noise(4<<20, seed(t)))
+	u := newTruth("half", trial.Noise(4<<20, seed(t)))
 	size := len(u.data)
 	url := create(t, s, size)
 	u.named(path.Base(url))
@@ -136,7 +138,7 @@ func TestTakeoverDelete(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	url := create(t, s, 1<<20)
-	halfDeadPatch(t, s, url, 0, 1<<20, noise(5000, seed(t)))
+	halfDeadPatch(t, s, url, 0, 1<<20, trial.Noise(5000, seed(t)))
 	timely(t, "DELETE", func() { remove(t, http.DefaultClient, url) })
 	within(t, 10*time.Second, "no file on its way", func() bool { return len(s.onWay(t)) == 0 })
 }
@@ -145,11 +147,11 @@ func TestTakeoverDelete(t *testing.T) {
 func TestTakeoverRange(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	u := newTruth("range", noise(1<<20, seed(t)))
+	u := newTruth("range", trial.Noise(1<<20, seed(t)))
 	size := len(u.data)
 	halfDead(t, s, "PUT", "/upload/range", size, u.data[:300_000])
 	query := func() (resp *http.Response) {
-		resp, _ = ask(t, http.DefaultClient, "PUT", s.url("/upload/range"), nil, "Content-Range", "bytes */*")
+		resp, _ = ask(t, http.DefaultClient, "PUT", s.URL("/upload/range"), nil, "Content-Range", "bytes */*")
 		return resp
 	}
 	within(t, 10*time.Second, "the half-dead PUT has brought its bytes", func() bool {
@@ -157,7 +159,7 @@ func TestTakeoverRange(t *testing.T) {
 	})
 	timely(t, "the query", func() { query() })
 	timely(t, "the same bytes again", func() {
-		resp, body := ask(t, http.DefaultClient, "PUT", s.url("/upload/range"), bytes.NewReader(u.data[300_000:]),
+		resp, body := ask(t, http.DefaultClient, "PUT", s.URL("/upload/range"), bytes.NewReader(u.data[300_000:]),
 			"Content-Range", fmt.Sprintf("bytes 300000-%d/%d", size-1, size))
 		if resp.StatusCode != http.StatusOK {
 			t.Fatalf("PUT: %s: %s", resp.Status, body)

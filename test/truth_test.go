@@ -158,7 +158,7 @@ func (u *truth) look(c *http.Client, s *server) error {
 	if before.id == "" {
 		return nil
 	}
-	resp, err := c.Get(s.url("/uploads/" + before.id))
+	resp, err := c.Get(s.URL("/uploads/" + before.id))
 	if err != nil {
 		return errDown
 	}
@@ -189,7 +189,7 @@ func (u *truth) look(c *http.Client, s *server) error {
 
 // download reads the finished file.
 func (u *truth) download(c *http.Client, s *server) error {
-	resp, err := c.Get(s.url("/files/" + u.now().id))
+	resp, err := c.Get(s.URL("/files/" + u.now().id))
 	if err != nil {
 		return errDown
 	}
@@ -221,7 +221,7 @@ func fileSum(t *testing.T, name string) string {
 // finishedFiles are the paths of all files that the server shows as finished.
 func (s *server) finishedFiles(t *testing.T) (found []string) {
 	t.Helper()
-	err := filepath.WalkDir(s.store(), func(path string, d os.DirEntry, err error) error {
+	err := filepath.WalkDir(s.Store(), func(path string, d os.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, os.ErrNotExist):
 			return nil // removed meanwhile

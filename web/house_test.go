@@ -8,8 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -21,85 +19,40 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/muleteer/muleteer/internal/trial"
 )
 
 // program is the path of the binary; TestMain builds it before any test runs.
 var program string
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "muleteer-web-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	program = filepath.Join(dir, "muleteer")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "./cmd/muleteer")
-	build.Dir = ".."
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "the program does not build: %v\n%s", err, out)
-		return 1
-	}
-	return m.Run()
-}
+func TestMain(m *testing.M) { os.Exit(trial.Main(m, &program)) }
 
 // patience is how long a test waits for what must happen.
 const patience = 30 * time.Second
 
-// server is `muleteer serve`, which can be killed and started again.
+// server is a `muleteer serve` for one test, which fails if it does not start.
 type server struct {
+	*trial.Server
 	t       *testing.T
-	dir     string
-	args    []string
-	address string // of the process that runs now
-	cmd     *exec.Cmd
+	address string
 }
 
 func serve(t *testing.T, args ...string) *server {
 	t.Helper()
-	s := &server{t: t, dir: t.TempDir(), args: args}
-	s.start()
-	t.Cleanup(s.kill)
-	return s
+	s := trial.Serve(t, program, t.TempDir(), append([]string{"--durability", "process"}, args...)...)
+	return &server{s, t, s.Address}
 }
 
-// start starts the process on a port that the kernel chooses; who needs one
-// address goes through a line.
+// start starts it again, after kill.
 func (s *server) start() {
 	s.t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	if err := s.Start(); err != nil {
 		s.t.Fatal(err)
-	}
-	s.address = l.Addr().String()
-	l.Close()
-	s.cmd = exec.Command(program, append([]string{"serve", "--listen", s.address, "--durability", "process",
-		"--store", filepath.Join(s.dir, "files"), "--state", filepath.Join(s.dir, "state.db")}, s.args...)...)
-	s.cmd.Stderr = os.Stderr
-	if err := s.cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) { // until it answers
-		resp, err := http.Get("http://" + s.address + "/readyz")
-		if err == nil {
-			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return
-			}
-		}
-		if time.Now().After(end) {
-			s.t.Fatalf("the server does not answer: %v", err)
-		}
 	}
 }
 
-func (s *server) kill() {
-	_ = s.cmd.Process.Kill() // it may be dead
-	_ = s.cmd.Wait()
-}
+func (s *server) kill() { s.Kill() }
 
 // sum reads a finished file and returns its SHA-256.
 func (s *server) sum(result map[string]any) [32]byte {
@@ -252,11 +205,8 @@ type file struct {
 
 func newFile(t *testing.T, name string, size int, seed uint64) *file {
 	t.Helper()
-	b := make([]byte, size)
-	rng := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16), byte(seed >> 24)})
-	_, _ = rng.Read(b)
 	f := &file{Path: filepath.Join(t.TempDir(), "f"), Name: name, LastModified: 1_700_000_000_000}
-	f.write(t, b)
+	f.write(t, trial.Noise(size, seed))
 	return f
 }
 

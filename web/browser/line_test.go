@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muleteer/muleteer/internal/trial"
 	"github.com/muleteer/muleteer/web"
 )
 
@@ -30,13 +31,13 @@ type line struct {
 	now    atomic.Int64
 }
 
-func newLine(t *testing.T, s *server) *line {
+func newLine(t *testing.T, s *trial.Server) *line {
 	t.Helper()
 	l := &line{}
 	l.gate.Store(math.MaxInt64)
-	target := &url.URL{Scheme: "http", Host: s.address}
+	target := &url.URL{Scheme: "http", Host: s.Address}
 	transport := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, s.address)
+		return (&net.Dialer{}).DialContext(ctx, network, s.Address)
 	}}
 	proxy := &httputil.ReverseProxy{
 		// The host stays that of the browser, as with a proxy that is set up well.

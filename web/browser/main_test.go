@@ -10,62 +10,34 @@ import (
 	"bytes"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/muleteer/muleteer/internal/trial"
 )
 
 // program is the path of the binary; TestMain builds it before any test runs.
 var program string
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "muleteer-browser-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	program = filepath.Join(dir, "muleteer")
-	// The flags are those of `make build`, so that its results are used again.
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "./cmd/muleteer")
-	build.Dir = filepath.Join("..", "..")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "the program does not build: %v\n%s", err, out)
-		return 1
-	}
-	return m.Run()
-}
-
-// noise is n bytes that no compression and no hole in a file can fake.
-func noise(n int, seed uint64) []byte {
-	var key [32]byte
-	for i := range 8 {
-		key[i] = byte(seed >> (8 * i))
-	}
-	b := make([]byte, n)
-	_, _ = rand.NewChaCha8(key).Read(b) // it never fails
-	return b
-}
+func TestMain(m *testing.M) { os.Exit(trial.Main(m, &program)) }
 
 // stage is what a play has: a folder of files, a server, and the line to it.
 type stage struct {
 	dir    string // what is sent
-	server *server
+	server *trial.Server
 	line   *line
 }
 
 // newStage starts a server with these flags, behind a line.
 func newStage(t *testing.T, args ...string) *stage {
 	t.Helper()
-	s := serve(t, args...)
+	s := trial.Serve(t, program, t.TempDir(), args...)
 	return &stage{dir: t.TempDir(), server: s, line: newLine(t, s)}
 }
 
@@ -86,7 +58,7 @@ func (s *stage) play(t *testing.T, name string) {
 	t.Helper()
 	var said bytes.Buffer
 	c := exec.CommandContext(t.Context(), "node", filepath.Join("plays", name+".mjs"))
-	c.Env = append(environment(), "PLAY_URL="+s.line.url, "PLAY_DIR="+s.dir)
+	c.Env = append(trial.Environment(), "PLAY_URL="+s.line.url, "PLAY_DIR="+s.dir)
 	c.Stderr = &said
 	in, err := c.StdinPipe()
 	if err != nil {
@@ -122,10 +94,10 @@ func (s *stage) play(t *testing.T, name string) {
 func (s *stage) do(verb, argument string) error {
 	switch verb {
 	case "kill":
-		s.server.kill()
+		s.server.Kill()
 		s.line.cuts.Add(1)
 	case "start":
-		return s.server.start()
+		return s.server.Start()
 	case "let":
 		if argument == "all" {
 			s.line.let(math.MaxInt64)
@@ -140,4 +112,24 @@ func (s *stage) do(verb, argument string) error {
 		return fmt.Errorf("nobody knows how to %s", verb)
 	}
 	return nil
+}
+
+// arrived wants in the store what is in the folder, each once and nothing else.
+// With paths, the folders have to be the same too.
+func (s *stage) arrived(t *testing.T, paths bool) {
+	t.Helper()
+	name := filepath.Base
+	if paths {
+		name = func(path string) string { return path }
+	}
+	want := trial.Sums(t, s.dir, name)
+	got := trial.Sums(t, s.server.Store(), name)
+	if len(want) == 0 || !slices.Equal(got, want) {
+		t.Errorf("%d files are in the store that do not equal the %d that were sent", len(got), len(want))
+		for i := range min(len(got), len(want), 20) {
+			if got[i] != want[i] {
+				t.Logf("sent %s\nhere %s", want[i], got[i])
+			}
+		}
+	}
 }

@@ -5,6 +5,8 @@ package browser
 import (
 	"fmt"
 	"testing"
+
+	"github.com/muleteer/muleteer/internal/trial"
 )
 
 const chunk = 6 << 20 // bytes of one request of the client
@@ -27,7 +29,7 @@ func TestLong(t *testing.T) {
 	const size = 300_000_000
 	s := newStage(t)
 	s.line.let(40000000)
-	s.file(t, "long.bin", noise(size, 1))
+	s.file(t, "long.bin", trial.Noise(size, 1))
 	s.play(t, "long")
 	s.arrived(t, false)
 	s.again(t, size, 6)
@@ -38,7 +40,7 @@ func TestSmall(t *testing.T) {
 	s := newStage(t)
 	s.file(t, "nothing.txt", nil)
 	s.file(t, "one.txt", []byte("1"))
-	s.file(t, "grüße, 日本語 🎒 — 100 % #1?.txt", noise(1000, 2))
+	s.file(t, "grüße, 日本語 🎒 — 100 % #1?.txt", trial.Noise(1000, 2))
 	s.play(t, "small")
 	s.arrived(t, false)
 	s.again(t, 1001, 0)
@@ -49,7 +51,7 @@ func TestFolder(t *testing.T) {
 	s := newStage(t, "--key", "{path}", "--durability", "process")
 	size := int64(0)
 	for i := range 3000 {
-		content := noise(i%2000, uint64(i))
+		content := trial.Noise(i%2000, uint64(i))
 		size += int64(len(content))
 		s.file(t, fmt.Sprintf("tree/%d/ordner %d/%04d.txt", i%5, i%37, i), content)
 	}
@@ -63,7 +65,7 @@ func TestTabs(t *testing.T) {
 	const size = 60_000_000
 	s := newStage(t)
 	s.line.let(10000000)
-	s.file(t, "twice.bin", noise(size, 3))
+	s.file(t, "twice.bin", trial.Noise(size, 3))
 	s.play(t, "tabs")
 	s.arrived(t, false)
 	s.again(t, size, 0)
@@ -73,8 +75,8 @@ func TestKeyboard(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.line.let(20000000)
-	s.file(t, "one.bin", noise(30_000_000, 4))
-	s.file(t, "two.bin", noise(30_000_000, 5))
+	s.file(t, "one.bin", trial.Noise(30_000_000, 4))
+	s.file(t, "two.bin", trial.Noise(30_000_000, 5))
 	s.play(t, "hands")
 	s.arrived(t, false)
 }
@@ -83,9 +85,9 @@ func TestAxe(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, "--max-size", "70MB")
 	s.line.let(50000000)
-	s.file(t, "one.bin", noise(60_000_000, 6))
-	s.file(t, "two.bin", noise(60_000_000, 7))
-	s.file(t, "gone.bin", noise(39_500_000, 12))
+	s.file(t, "one.bin", trial.Noise(60_000_000, 6))
+	s.file(t, "two.bin", trial.Noise(60_000_000, 7))
+	s.file(t, "gone.bin", trial.Noise(39_500_000, 12))
 	s.file(t, "large.bin", make([]byte, 70_000_001))
 	s.play(t, "axe")
 }
@@ -94,8 +96,8 @@ func TestBox(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.line.let(10000000)
-	s.file(t, "one.bin", noise(20_000_000, 8))
-	s.file(t, "two.bin", noise(3_000_000, 9))
+	s.file(t, "one.bin", trial.Noise(20_000_000, 8))
+	s.file(t, "two.bin", trial.Noise(3_000_000, 9))
 	s.play(t, "box")
 	s.arrived(t, false)
 }
@@ -103,8 +105,8 @@ func TestBox(t *testing.T) {
 func TestWithoutScript(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	s.file(t, "a.txt", noise(5000, 10))
-	s.file(t, "b.txt", noise(7000, 11))
+	s.file(t, "a.txt", trial.Noise(5000, 10))
+	s.file(t, "b.txt", trial.Noise(7000, 11))
 	s.play(t, "plain")
 	s.arrived(t, false)
 }
