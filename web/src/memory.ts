@@ -97,7 +97,7 @@ export async function recall(item: Item): Promise<void> {
   const { key, name, path, size, type } = item;
   const r: Remembered = {
     key, name, path, size, type, head,
-    target: up._targets[0]!,
+    target: up._calls._targets[0]!,
     lastModified: file.lastModified ?? 0,
     time: before?.time ?? Date.now(),
   };
@@ -110,7 +110,7 @@ export async function recall(item: Item): Promise<void> {
 /** What an uploader has not in its list, oldest first. */
 export async function remembered(up: Client): Promise<Remembered[]> {
   const all = (await up._memory?.all().catch(() => [])) ?? [];
-  return all.filter((r) => r.target === up._targets[0] && !up._keys.has(r.key)).sort((a, b) => a.time - b.time);
+  return all.filter((r) => r.target === up._calls._targets[0] && !up._keys.has(r.key)).sort((a, b) => a.time - b.time);
 }
 
 /** Continues from a file handle, if that is allowed and the file is the same. */

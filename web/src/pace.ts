@@ -1,0 +1,87 @@
+// How much at once: what the line gives, found by trying.
+
+import { backOff } from "./answer.js";
+import { now } from "./meter.js";
+import type { Options } from "./types.js";
+
+/** Widespread proxies refuse more than 100 MB. */
+const mostChunk = 95 << 20;
+/** A piece counts as a whole or not at all; on a line that always breaks only small ones arrive. */
+const leastOnBadLine = 256 << 10;
+/** How long a piece shall take at most, in milliseconds. */
+const longPiece = 20_000;
+
+export class Pace {
+  /** How many connections are in use. */
+  _busy = 0;
+  _workers: number;
+  /** How many may be in use; fewer after trouble. */
+  _limit: number;
+  _chunk: number;
+  _mostChunk: number;
+  _arrivals = 0;
+  /** Until when nothing is begun. */
+  _hold = 0;
+  _timer: ReturnType<typeof setTimeout> | undefined;
+  _failures = 0;
+  _lastFailure = 0;
+  _longest: number | undefined;
+  _changed: () => void;
+
+  /** Calls `changed` when a wait has begun or ended. */
+  constructor(o: Options, changed: () => void) {
+    this._workers = this._limit = Math.max(1, o.workers ?? o.simultaneousUploads ?? 4);
+    this._chunk = this._mostChunk = Math.floor(Math.min(Math.max(o.chunkSize ?? 6 << 20, 1), mostChunk));
+    this._longest = o.maxRetryInterval;
+    this._changed = changed;
+  }
+
+  /** One more request may be begun. */
+  get _free(): boolean {
+    return now() >= this._hold && this._busy < this._limit;
+  }
+
+  /** A piece arrived, in so many milliseconds. */
+  _arrived(size: number, ms: number): void {
+    if (ms > longPiece && size > leastOnBadLine && size >= this._chunk) {
+      this._chunk = Math.max(leastOnBadLine, Math.floor(this._chunk / 2));
+      this._arrivals = 0;
+    } else if (++this._arrivals >= 4) {
+      this._arrivals = 0;
+      this._limit = Math.min(this._limit + 1, this._workers);
+      if (ms < longPiece / 2) this._chunk = Math.min(this._chunk * 2, this._mostChunk);
+    }
+  }
+  /** A proxy takes less at once. */
+  _shrink(n: number): void {
+    this._mostChunk = Math.max(Math.min(this._mostChunk, n >> 1), Math.min(64 << 10, this._mostChunk));
+    this._chunk = Math.min(this._chunk, this._mostChunk);
+  }
+  /** The line broke with so many bytes under way. */
+  _slow(n: number): void {
+    this._arrivals = 0;
+    if (n > leastOnBadLine) this._chunk = Math.min(this._chunk, Math.max(leastOnBadLine, n >> 1));
+  }
+  /** A request that was begun then has failed. */
+  _bad(since: number): void {
+    if (since && since < this._lastFailure) return;
+    this._failures++;
+    this._lastFailure = now();
+    this._limit = Math.max(1, this._limit >> 1);
+    this._arrivals = 0;
+  }
+
+  _holdUntil(until: number): void {
+    // Each file fails for the first time; what counts is how often all of them did.
+    const least = now() + backOff(this._failures + 1, this._longest);
+    this._hold = Math.max(until, least);
+    clearTimeout(this._timer);
+    this._timer = setTimeout(() => this._release(), this._hold - now());
+    this._changed();
+  }
+  _release(): void {
+    this._hold = 0;
+    clearTimeout(this._timer);
+    this._changed();
+  }
+}
