@@ -227,6 +227,7 @@ type job struct {
 	Refresh      []string       `json:"refresh,omitempty"`
 	Clock        int64          `json:"clock,omitempty"`
 	Wait         bool           `json:"wait,omitempty"`
+	XHR          bool           `json:"xhr,omitempty"` // send as browsers do
 }
 
 // event is a line that the client wrote.

@@ -1,25 +1,28 @@
 // Requests, with all that each of them carries.
 
+import { Addresses } from "./addresses.js";
+import { json, own } from "./answer.js";
 import type { Item } from "./item.js";
 import { now } from "./meter.js";
-import { type Answer, send } from "./transport.js";
+import { type Answer, none, send } from "./transport.js";
 import type { Options } from "./types.js";
+import { ended, within } from "./within.js";
+
+type Words = Record<string, string>;
 
 export class Calls {
   _options: Options;
-  _targets: string[];
+  _addresses: Addresses;
   _token: string | undefined;
   _refreshing: Promise<boolean> | undefined;
   /** New tokens since something went well. */
   _refreshes = 0;
-  _inOrder = 0;
   /** The server's time less ours, as last heard, and when by both clocks. */
   _clock: { server: number; at: number } | undefined;
 
   constructor(o: Options) {
-    const target = o.target ?? o.endpoint ?? "/upload/";
     this._options = o;
-    this._targets = (typeof target === "string" ? [target] : [...target]).map((t) => t.replace(/\/*$/, "/"));
+    this._addresses = new Addresses(o.target ?? o.endpoint ?? "/upload/", o.maxRetryInterval);
     this._token = o.token;
   }
 
@@ -33,32 +36,30 @@ export class Calls {
     progress?: (n: number) => void,
   ): Promise<Answer> {
     const o = this._options;
-    const given = async <T>(x: T | ((i: Item) => T | Promise<T>) | undefined): Promise<T | undefined> =>
-      typeof x === "function" ? (x as (i: Item) => T)(item) : x;
-    const headers: Record<string, string> = {
-      "X-Upload-Fingerprint": item.key + (item._salt && "." + item._salt),
-      ...extra,
-    };
+    const timeout = o.timeout ?? 60_000;
+    const given = (x: unknown): unknown => (typeof x === "function" ? within(x(item), timeout, signal) : x);
+    const headers: Words = { "X-Upload-Fingerprint": item._print, ...extra };
     if (item.path) headers["X-Upload-Path"] = item.path.split("/").map(encodeURIComponent).join("/");
     if (method === "PUT") headers["Content-Type"] = item.type || "application/octet-stream";
     const token = this._token;
     if (token) headers["Authorization"] = "Bearer " + token;
-    Object.assign(headers, await given(o.headers));
-    const query = new URLSearchParams(((await given(o.query)) ?? {}) as Record<string, string>).toString();
-    const slot = this._inOrder++ % this._targets.length;
-    const answer = await send({
-      method,
-      url: this._targets[slot] + encodeURIComponent(item.name) + (query && "?" + query),
-      headers,
-      body,
-      credentials: !!o.withCredentials,
-      timeout: o.timeout ?? 60_000,
-      signal,
-      progress,
-    });
-    const date = Date.parse(answer.header("Date") ?? "");
+    let query: string;
+    try {
+      Object.assign(headers, await given(o.headers));
+      query = new URLSearchParams((await given(o.query)) as Words).toString();
+    } catch (e) {
+      if (e === ended) return none;
+      throw e;
+    }
+    const since = now();
+    const address = this._addresses._next();
+    const url = address.url + encodeURIComponent(item.name) + (query && "?" + query);
+    const credentials = !!o.withCredentials;
+    const a = await send({ method, url, headers, body, credentials, timeout, signal, progress });
+    const date = Date.parse(a.header("Date") ?? "");
     if (date) this._clock = { server: date - Date.now(), at: Date.now() - now() };
-    return { ...answer, token };
+    const well = [204, 308, 401, 413].includes(a.status) || own(a) || json(a);
+    return { ...a, token, elsewhere: !signal.aborted && this._addresses._told(address, !!well, since) };
   }
 
   /** By more than five minutes: against the server, or set back since it was heard. */
@@ -68,20 +69,17 @@ export class Calls {
     return !!c && (Math.abs(c.server) > wrong || Date.now() - now() - c.at < -wrong);
   }
 
-  /** Gets a new token; all who need one share it. */
+  /** Gets a new token, which all share who need one; false if there is none. It rejects if nobody can tell now. */
   _renewed(): Promise<boolean> {
-    return (this._refreshing ??= this._refresh());
+    return (this._refreshing ??= this._refresh().finally(() => (this._refreshing = undefined)));
   }
   async _refresh(): Promise<boolean> {
-    try {
-      const token = this._refreshes++ < 3 ? await this._options.refreshToken?.() : undefined;
-      if (!token || token === this._token) return false;
-      this._token = token;
-      return true;
-    } catch {
-      return false;
-    } finally {
-      this._refreshing = undefined;
-    }
+    const before = this._token;
+    const o = this._options;
+    if (!o.refreshToken || this._refreshes > 2) return false;
+    const token = await within(o.refreshToken(), o.timeout ?? 60_000);
+    this._refreshes++;
+    if (this._token === before && token) this._token = token; // else setToken() was sooner
+    return this._token !== before;
   }
 }

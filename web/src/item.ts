@@ -5,6 +5,7 @@ import { type Lock, lock } from "./lock.js";
 import { Meter, eta, now } from "./meter.js";
 import { Pieces } from "./pieces.js";
 import { ask } from "./question.js";
+import { remove } from "./removal.js";
 import type { AddOptions, ErrorCode, Result, Source, State, Stats, UploadItem, WaitingFor } from "./types.js";
 import type { Client } from "./uploader.js";
 
@@ -40,6 +41,8 @@ export class Item implements UploadItem {
   _timer: ReturnType<typeof setTimeout> | undefined;
   _lastFailure = 0;
   _damaged = 0;
+  /** Answers in a row that no server of ours gives. */
+  _strange = 0;
   _polls = 0;
   _salt = "";
   _handle: FileSystemFileHandle | undefined;
@@ -71,6 +74,11 @@ export class Item implements UploadItem {
   }
   get uniqueIdentifier(): string {
     return this.key;
+  }
+
+  /** What the server calls it. */
+  get _print(): string {
+    return this.key + (this._salt && "." + this._salt);
   }
 
   // How far it is.
@@ -147,7 +155,7 @@ export class Item implements UploadItem {
       this.uploader._reopen(this);
     }
     this.error = undefined;
-    this.failures = this._damaged = 0;
+    this.failures = this._damaged = this._strange = 0;
     this._hold = 0;
     this.uploader._needsToken = false;
     this.uploader._pace._release();
@@ -159,22 +167,24 @@ export class Item implements UploadItem {
     if (this._final === "cancelled") return;
     const there = this._begun && !this._otherTab && this._final !== "done";
     this._end("cancelled");
-    if (there) await this.uploader._calls._send(this, "DELETE").catch(() => {});
+    if (there) await remove(this);
   }
 
   /** Begins under another name on the server, where the old one is another file. */
   _anew(): void {
-    void this.uploader._calls._send(this, "DELETE").catch(() => {});
+    void remove(this);
     this._salt = Date.now().toString(36);
     this._pieces._anew();
     this.uploader._keep((m) => m.delete(this.key));
   }
 
-  /** A file that was chosen again in place of one that cannot be read any more. */
-  _replace(file: Source, handle?: FileSystemFileHandle): void {
+  /** A file was chosen again, perhaps because the old one cannot be read any more. True if that helps. */
+  _replace(file: Source, handle?: FileSystemFileHandle): boolean {
     this.file = file;
     if (handle) this._handle = handle;
-    if (this._final === "failed") this.retry();
+    if (this._final !== "failed") return false;
+    this.retry();
+    return true;
   }
 
   // The machine.

@@ -13,6 +13,9 @@ const headBytes = 64 << 10;
 
 const store = "uploads";
 
+/** A database that does not answer is not waited for any longer, in milliseconds. */
+const patience = 2000;
+
 const settled = <T>(r: IDBRequest<T>): Promise<T> =>
   new Promise((done, failed) => {
     r.onsuccess = () => done(r.result);
@@ -23,6 +26,11 @@ export class Kept implements Memory {
   _open: Promise<IDBDatabase> | undefined;
   _changes = new Map<string, Remembered | undefined>();
   _timer: ReturnType<typeof setTimeout> | undefined;
+  _within: Client["_within"];
+
+  constructor(within: Client["_within"]) {
+    this._within = within;
+  }
 
   async _store(mode: IDBTransactionMode): Promise<IDBObjectStore> {
     this._open ??= new Promise((done, failed) => {
@@ -30,11 +38,23 @@ export class Kept implements Memory {
       r.onupgradeneeded = () => r.result.createObjectStore(store, { keyPath: "key" });
       r.onerror = () => failed(r.error);
       r.onsuccess = () => {
-        r.result.onversionchange = () => r.result.close();
+        const closed = (): void => {
+          this._open = undefined;
+        };
+        r.result.onclose = closed;
+        r.result.onversionchange = () => {
+          r.result.close();
+          closed();
+        };
         done(r.result);
       };
     });
-    return (await this._open).transaction(store, mode).objectStore(store);
+    try {
+      return (await this._within(this._open, patience)).transaction(store, mode).objectStore(store);
+    } catch (e) {
+      this._open = undefined; // another attempt may be luckier
+      throw e;
+    }
   }
 
   async get(key: string): Promise<Remembered | undefined> {
@@ -91,13 +111,14 @@ export async function recall(item: Item): Promise<void> {
   if (!memory) return;
   const file = item.file as File;
   const head = up._base64((await up._sums.read(file.slice(0, headBytes))).crc);
-  const before = await memory.get(item.key).catch(() => undefined);
+  const before = await up._within(memory.get(item.key), patience).catch(() => undefined);
+  if (!item._preparing) return; // it went on without
   if (before?.salt && !item._salt) item._salt = before.salt;
   if (before && before.head !== head && item._salt === (before.salt ?? "")) return item._fail("changed");
   const { key, name, path, size, type } = item;
   const r: Remembered = {
     key, name, path, size, type, head,
-    target: up._calls._targets[0]!,
+    target: up._calls._addresses._first,
     lastModified: file.lastModified ?? 0,
     time: before?.time ?? Date.now(),
   };
@@ -109,8 +130,8 @@ export async function recall(item: Item): Promise<void> {
 
 /** What an uploader has not in its list, oldest first. */
 export async function remembered(up: Client): Promise<Remembered[]> {
-  const all = (await up._memory?.all().catch(() => [])) ?? [];
-  return all.filter((r) => r.target === up._calls._targets[0] && !up._keys.has(r.key)).sort((a, b) => a.time - b.time);
+  const all = await up._within(up._memory?.all() ?? [], patience).catch(() => []);
+  return all.filter((r) => r.target === up._calls._addresses._first && !up._keys.has(r.key)).sort((a, b) => a.time - b.time);
 }
 
 /** Continues from a file handle, if that is allowed and the file is the same. */

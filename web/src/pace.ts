@@ -6,8 +6,10 @@ import type { Options } from "./types.js";
 
 /** Widespread proxies refuse more than 100 MB. */
 const mostChunk = 95 << 20;
-/** A piece counts as a whole or not at all; on a line that always breaks only small ones arrive. */
-const leastOnBadLine = 256 << 10;
+/** A piece counts as a whole or not at all; on a line that always breaks only small ones arrive. Smaller ones help nobody. */
+export const least = 64 << 10;
+/** After so many pieces, larger ones are tried again where somebody refused them. */
+const calm = 400;
 /** How long a piece shall take at most, in milliseconds. */
 const longPiece = 20_000;
 
@@ -19,7 +21,9 @@ export class Pace {
   _limit: number;
   _chunk: number;
   _mostChunk: number;
+  _wanted: number;
   _arrivals = 0;
+  _calm = 0;
   /** Until when nothing is begun. */
   _hold = 0;
   _timer: ReturnType<typeof setTimeout> | undefined;
@@ -31,7 +35,7 @@ export class Pace {
   /** Calls `changed` when a wait has begun or ended. */
   constructor(o: Options, changed: () => void) {
     this._workers = this._limit = Math.max(1, o.workers ?? o.simultaneousUploads ?? 4);
-    this._chunk = this._mostChunk = Math.floor(Math.min(Math.max(o.chunkSize ?? 6 << 20, 1), mostChunk));
+    this._chunk = this._mostChunk = this._wanted = Math.floor(Math.min(Math.max(o.chunkSize ?? 6 << 20, 1), mostChunk));
     this._longest = o.maxRetryInterval;
     this._changed = changed;
   }
@@ -43,8 +47,12 @@ export class Pace {
 
   /** A piece arrived, in so many milliseconds. */
   _arrived(size: number, ms: number): void {
-    if (ms > longPiece && size > leastOnBadLine && size >= this._chunk) {
-      this._chunk = Math.max(leastOnBadLine, Math.floor(this._chunk / 2));
+    if (++this._calm >= calm) {
+      this._calm = 0;
+      this._mostChunk = Math.min(this._mostChunk * 2, this._wanted);
+    }
+    if (ms > longPiece && size > least && size >= this._chunk) {
+      this._chunk = Math.max(least, this._chunk >> 1);
       this._arrivals = 0;
     } else if (++this._arrivals >= 4) {
       this._arrivals = 0;
@@ -54,13 +62,14 @@ export class Pace {
   }
   /** A proxy takes less at once. */
   _shrink(n: number): void {
-    this._mostChunk = Math.max(Math.min(this._mostChunk, n >> 1), Math.min(64 << 10, this._mostChunk));
+    this._calm = 0;
+    this._mostChunk = Math.min(this._mostChunk, Math.max(least, n >> 1));
     this._chunk = Math.min(this._chunk, this._mostChunk);
   }
   /** The line broke with so many bytes under way. */
   _slow(n: number): void {
     this._arrivals = 0;
-    if (n > leastOnBadLine) this._chunk = Math.min(this._chunk, Math.max(leastOnBadLine, n >> 1));
+    this._chunk = Math.min(this._chunk, Math.max(least, n >> 1));
   }
   /** A request that was begun then has failed. */
   _bad(since: number): void {

@@ -2,6 +2,7 @@
 // smooth, else here.
 
 import { join, makeSum } from "./crc.js";
+import { sleep, within } from "./within.js";
 
 /** Bytes that were read, with their checksum. */
 export interface Summed {
@@ -13,6 +14,11 @@ type Waiting = { done: (s: Summed) => void; failed: (e: unknown) => void };
 
 /** What is smaller is summed up sooner than a worker has heard of it. */
 const worthwhile = 256 << 10;
+
+/** Browsers fail to read what is there: waits before another attempt, in milliseconds, the first because of the worker. */
+const again = [0, 200, 800, 3200];
+/** So long a megabyte may take, in milliseconds, and a file before its first byte: disks wake up. */
+const slowest = 30_000;
 
 const program = (): string => `const sum = (${makeSum})();
 onmessage = async ({ data: [id, blob] }) => {
@@ -37,19 +43,26 @@ export class Sums {
     this._threads = threads;
   }
 
-  /** Reads a blob. It rejects with the browser's error if that cannot be read. */
-  async read(blob: Blob): Promise<Summed> {
-    try {
-      if (this._threads && blob.size >= worthwhile) {
-        this._worker ??= this._start();
-        return await new Promise<Summed>((done, failed) => {
-          const id = ++this._last;
-          this._waiting.set(id, { done, failed });
-          this._worker!.postMessage([id, blob]);
-        });
+  /** Reads a blob. It rejects with the browser's error if that cannot be read, however often, or if the signal ends it. */
+  async read(blob: Blob, signal?: AbortSignal): Promise<Summed> {
+    for (let n = 0; ; n++) {
+      try {
+        return await within(this._once(blob, !n), slowest * (1 + blob.size / (1 << 20)), signal);
+      } catch (e) {
+        if (n >= again.length || signal?.aborted) throw e;
       }
-    } catch (e) {
-      if (this._threads) throw e; // the file's fault and not the worker's
+      await sleep(again[n]!);
+    }
+  }
+
+  async _once(blob: Blob, threads: boolean): Promise<Summed> {
+    if (threads && this._threads && blob.size >= worthwhile) {
+      this._worker ??= this._start();
+      return new Promise<Summed>((done, failed) => {
+        const id = ++this._last;
+        this._waiting.set(id, { done, failed });
+        this._worker!.postMessage([id, blob]);
+      });
     }
     return this.sum(new Uint8Array(await blob.arrayBuffer()));
   }
@@ -69,7 +82,7 @@ export class Sums {
       else w?.failed(new Error(message));
     };
     // A page's policy may forbid the worker, and tells so only here.
-    worker.onerror = () => {
+    worker.onerror = worker.onmessageerror = () => {
       this._threads = false;
       this.close();
     };

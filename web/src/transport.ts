@@ -8,6 +8,8 @@ export interface Answer {
   text: string;
   /** The token that the request had. */
   token?: string | undefined;
+  /** It came from an address that fails, and there is another one. */
+  elsewhere?: boolean;
 }
 
 export interface Call {
@@ -22,7 +24,7 @@ export interface Call {
   progress?: ((bytes: number) => void) | undefined;
 }
 
-const none: Answer = { status: 0, header: () => null, text: "" };
+export const none: Answer = { status: 0, header: () => null, text: "" };
 
 export const send = async (c: Call): Promise<Answer> =>
   typeof XMLHttpRequest === "function" ? byXHR(c) : (await import("./fetch.js")).byFetch(c);

@@ -1,18 +1,18 @@
 // What an answer means that is neither yes nor "more".
 
 import { backOff, kind, own, retryAfter } from "./answer.js";
+import type { About } from "./errors.js";
 import type { Item } from "./item.js";
 import { now } from "./meter.js";
+import { least } from "./pace.js";
 import type { Flight } from "./pieces.js";
-import type { Answer } from "./transport.js";
+import { type Answer, none } from "./transport.js";
+import type { ErrorCode } from "./types.js";
 
 /** So many times in a row bytes may arrive damaged, and an address may be no server's. */
 const tries = 5;
 
-/** No server is asked to take less at once, in bytes. */
-const least = 64 << 10;
-
-export function trouble(i: Item, a: Answer, f: Flight | undefined): void {
+export function trouble(i: Item, a: Answer, f?: Flight): void {
   if (f) i._pieces._giveBack(f);
   if (i._final) return;
   const up = i.uploader;
@@ -26,35 +26,70 @@ export function trouble(i: Item, a: Answer, f: Flight | undefined): void {
     if (n <= least) return i._fail("too-large-chunk", about);
     return pace._shrink(n);
   }
+  if (a.status === 401) return unauthorised(i, a, about);
   if (a.status === 409 && problem) {
     if (/other bytes|sizes/.test(about.detail)) return i._fail(i._feed ? "stream" : "changed", about);
     // Somebody else sends the same bytes: keep out of each other's way.
     i._pieces._scattered = true;
   }
+  if (code !== "damaged") i._asked = false;
+  if (a.elsewhere) return;
   if (code === "network") {
     if (globalThis.navigator?.onLine === false) code = "offline";
     else if (up._calls._clockIsWrong()) code = "clock";
     if (n) pace._slow(n);
   }
-  if (a.status === 401) return up._unauthorised(i, about, a.token);
+  suffer(i, code, about, f, !problem, retryAfter(a));
+}
+
+/** Waits, or gives up. What a stranger says - not our server - may be a proxy's word for its absence. */
+function suffer(i: Item, code: ErrorCode, about: About, f?: Flight, stranger = false, after?: number): void {
+  const up = i.uploader;
+  const pace = up._pace;
+  const e = i._error(code, about);
+  const perhaps = stranger && (code === "not-found" || code === "refused");
   const sameTrouble = f && f.since < i._lastFailure;
   if (!sameTrouble) {
     i.failures++;
     i._lastFailure = now();
-    if (code === "damaged") i._damaged++;
+    i._damaged += +(code === "damaged");
+    i._strange = perhaps ? i._strange + 1 : 0;
   }
-  const e = i._error(code, about);
-  // A proxy without its server behind it says such things too.
-  const perhaps = !problem && (code === "not-found" || code === "refused");
-  const max = perhaps ? tries : (up._maxRetries ?? Infinity);
-  if ((!e.passing && !perhaps) || i.failures > max || i._damaged >= tries) return i._fail(code, about);
+  const hopeless = (!e.passing && !perhaps) || i._damaged >= tries || i._strange > tries;
+  if (hopeless || i.failures > (up._maxRetries ?? Infinity)) return i._fail(code, about);
   i.error = e;
-  if (code !== "damaged") i._asked = false;
-  const after = retryAfter(a);
   // What concerns all files holds all of them; another one's answer may be another one.
-  const all = /offline|network|clock|foreign|full|slow-down/.test(code);
-  if (!sameTrouble) i._wait(after ?? backOff(i.failures, up.options.maxRetryInterval), all || pace._failures > 2);
+  const all = /offline|network|clock|foreign|full|slow-down/.test(code) || pace._failures > 2;
+  if (!sameTrouble) i._wait(after ?? backOff(i.failures, up.options.maxRetryInterval), all);
   pace._bad(f?.since ?? 0);
   if (!sameTrouble) up._emit("fileRetry", i, e);
   i._update();
+}
+
+/** The token that a request had is not valid. */
+function unauthorised(i: Item, a: Answer, about: About): void {
+  const up = i.uploader;
+  const calls = up._calls;
+  i._asked = false;
+  if (a.token !== calls._token) return; // there is a new one already
+  i._hold = Infinity;
+  const go = (then: () => void): void => {
+    i._hold = 0;
+    if (!i._final) then();
+    i._go();
+  };
+  calls._renewed().then(
+    (renewed) =>
+      go(() => {
+        if (renewed) return;
+        // Tokens are valid for a time, by somebody's clock.
+        if (calls._clockIsWrong() && /expired|not yet/i.test(a.text + a.header("WWW-Authenticate"))) {
+          calls._refreshes = 0;
+          return suffer(i, "clock", about);
+        }
+        up._needsToken = true;
+        i._fail("unauthorised", about);
+      }),
+    () => go(() => trouble(i, none)),
+  );
 }

@@ -8,9 +8,12 @@ import { Pace } from "./pace.js";
 import { totals } from "./stats.js";
 import { Sums } from "./sums.js";
 import type { AddOptions, ErrorCode, Memory, Options, Remembered, Skipped, Source, TotalStats, Uploader } from "./types.js";
+import { within } from "./within.js";
 
 /** Listeners hear of progress no more often, in milliseconds. */
 const often = 100;
+/** The part that remembers is not waited for any longer, in milliseconds. */
+const patience = 3000;
 
 /** The features without which nothing can be uploaded, that are missing here. */
 function lacking(): string[] {
@@ -39,6 +42,8 @@ export class Client extends Emitter implements Uploader {
   _memory: Memory | null | undefined;
   _maxRetries: number | undefined;
   readonly _base64 = base64;
+  readonly _within = within;
+  _limits: Promise<typeof import("./limits.js") | undefined> | undefined;
   _active = new Set<Item>();
   _queue: Item[] = [];
   _keys = new Map<string, Item>();
@@ -58,6 +63,8 @@ export class Client extends Emitter implements Uploader {
     this._sums = new Sums(o.webWorker !== false);
     this._maxRetries = o.maxRetries ?? o.maxChunkRetries;
     this._memory = o.memory;
+    // Now, because later the line may be gone; without this part the server decides.
+    if (o.maxFiles || o.maxFileSize || o.minFileSize || o.fileType) this._limits = import("./limits.js").catch(() => undefined);
     globalThis.addEventListener?.("online", this._online);
   }
 
@@ -132,12 +139,11 @@ export class Client extends Emitter implements Uploader {
     item.key = about.fingerprint ?? (await custom?.(item.file, about)) ?? this._fingerprint(item);
     const known = this._keys.get(item.key);
     if (known) {
-      if (known.state !== "failed") throw this._error("duplicate", { name });
-      known._replace(item.file, about.handle);
+      if (known._final === "done" || !known._replace(item.file, about.handle)) throw this._error("duplicate", { name });
       return known;
     }
-    if (o.maxFiles || o.maxFileSize || o.minFileSize || o.fileType) {
-      const [code, limit] = (await import("./limits.js")).exceeded(o, item, this.files.length) ?? [];
+    if (this._limits) {
+      const [code, limit] = (await this._limits)?.exceeded(o, item, this.files.length) ?? [];
       if (code) throw this._error(code, { name, limit: ` (${limit})` });
     }
     this.files.push(item);
@@ -154,7 +160,7 @@ export class Client extends Emitter implements Uploader {
     const f = item.file as File;
     // Of what has no date, two may look alike and be different.
     const date = f.lastModified ?? Math.random();
-    const text = JSON.stringify([item.name, item.path, item.size, date, this._calls._targets[0]]);
+    const text = JSON.stringify([item.name, item.path, item.size, date, this._calls._addresses._first]);
     return [this._sums.sum(new TextEncoder().encode(text)).crc, item.size, date].map((n) => n.toString(36).replace(".", "")).join("-");
   }
 
@@ -229,8 +235,8 @@ export class Client extends Emitter implements Uploader {
   /** The part of the program that remembers. Without it nothing is. */
   async _recollection(): Promise<typeof import("./memory.js") | undefined> {
     if (this._memory === null) return undefined;
-    const part = await import("./memory.js").catch(() => undefined);
-    this._memory ??= part && typeof indexedDB === "object" ? new part.Kept() : null;
+    const part = await within(import("./memory.js"), patience).catch(() => undefined);
+    if (part) this._memory ??= typeof indexedDB === "object" ? new part.Kept(within) : null;
     return part;
   }
   async remembered(): Promise<Remembered[]> {
@@ -306,7 +312,10 @@ export class Client extends Emitter implements Uploader {
   _ended(i: Item): void {
     this._active.delete(i);
     this._open--;
-    if (i._final === "cancelled") this._drop(i);
+    if (i._final === "cancelled") {
+      this._needsToken = false; // perhaps it was this one that needed it
+      this._drop(i);
+    }
     this._dirty(i);
     this._pump();
     if (this._open > 0) return;
@@ -323,17 +332,4 @@ export class Client extends Emitter implements Uploader {
     for (const i of this._active) i._hold = 0;
     this._pace._release();
   };
-
-  /** The token that a request had is not valid. */
-  _unauthorised(item: Item, about: About, token: string | undefined): void {
-    item._asked = false;
-    if (token !== this._calls._token) return; // there is a new one already
-    item._hold = Infinity;
-    void this._calls._renewed().then((refreshed) => {
-      item._hold = 0;
-      if (refreshed) return item._go();
-      this._needsToken = true;
-      item._fail("unauthorised", about);
-    });
-  }
 }

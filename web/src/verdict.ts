@@ -40,7 +40,7 @@ export function poll(i: Item): void {
 
 export function good(i: Item, f: Flight | undefined): void {
   if (f && f.since < i._lastFailure) return;
-  i.failures = i._damaged = 0;
+  i.failures = i._damaged = i._strange = 0;
   i.error = undefined;
   i.uploader._pace._failures = i.uploader._calls._refreshes = 0;
 }

@@ -4,8 +4,10 @@
 import { readFileSync, writeFileSync, openAsBlob, statSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { Uploader } from "../dist/client.js";
+import { XMLHttpRequest } from "./xhr.mjs";
 
 const job = JSON.parse(process.argv[2]);
+if (job.xhr) globalThis.XMLHttpRequest = XMLHttpRequest;
 const tell = (o) => process.stdout.write(JSON.stringify(o) + "\n");
 
 /** A memory in a file, in place of IndexedDB. */
