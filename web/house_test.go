@@ -198,6 +198,9 @@ type file struct {
 	Fingerprint  string `json:"fingerprint,omitempty"`
 	Stream       bool   `json:"stream,omitempty"`
 	Vanish       int    `json:"vanish,omitempty"`
+	Stutters     bool   `json:"stutters,omitempty"` // can be read only at the third attempt
+	Sleeps       int    `json:"sleeps,omitempty"`   // the first reading from there on never ends
+	Still        bool   `json:"still,omitempty"`    // a stream of which nothing comes
 	LastModified int64  `json:"lastModified,omitempty"`
 	sum          [32]byte
 	bytes        []byte
@@ -228,6 +231,7 @@ type job struct {
 	Clock        int64          `json:"clock,omitempty"`
 	Wait         bool           `json:"wait,omitempty"`
 	XHR          bool           `json:"xhr,omitempty"` // send as browsers do
+	Odd          string         `json:"odd,omitempty"` // what the page or the browser does to the client
 }
 
 // event is a line that the client wrote.
@@ -251,10 +255,13 @@ type event struct {
 		Error        *problem       `json:"error"`
 	} `json:"item"`
 	Stats *struct {
-		Size         int64   `json:"size"`
-		Acknowledged int64   `json:"acknowledged"`
-		Progress     float64 `json:"progress"`
-		Speed        float64 `json:"speed"`
+		Size         int64    `json:"size"`
+		Acknowledged int64    `json:"acknowledged"`
+		Progress     float64  `json:"progress"`
+		Speed        float64  `json:"speed"`
+		Sent         int64    `json:"sent"`
+		Done         int      `json:"done"`
+		ETA          *float64 `json:"eta"`
 	} `json:"stats"`
 	Error *problem `json:"error"`
 }

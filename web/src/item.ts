@@ -164,8 +164,8 @@ export class Item implements UploadItem {
     this._go();
   }
   async cancel(): Promise<void> {
-    if (this._final === "cancelled") return;
-    const there = this._begun && !this._otherTab && this._final !== "done";
+    if (this._final === "done" || this._final === "cancelled") return;
+    const there = this._begun && !this._otherTab;
     this._end("cancelled");
     if (there) await remove(this);
   }
@@ -336,7 +336,8 @@ export class Item implements UploadItem {
   }
 
   _end(state: "done" | "failed" | "cancelled", tell?: () => void): void {
-    if (this._final) return;
+    const open = !this._final;
+    if (!open && (state !== "cancelled" || this._final === "done")) return;
     this._final = state;
     this._finishing = false;
     clearTimeout(this._timer);
@@ -347,7 +348,7 @@ export class Item implements UploadItem {
     }
     if (state === "cancelled") this.uploader._keep((m) => m.delete(this.key));
     tell?.();
-    this.uploader._ended(this);
+    this.uploader._ended(this, open);
   }
 
   /** Another tab may go on where this one does nothing. */

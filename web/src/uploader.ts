@@ -3,9 +3,8 @@ import { base64 } from "./crc.js";
 import { type About, Failure } from "./errors.js";
 import { Emitter } from "./events.js";
 import { Item } from "./item.js";
-import { Meter } from "./meter.js";
 import { Pace } from "./pace.js";
-import { totals } from "./stats.js";
+import { Totals } from "./stats.js";
 import { Sums } from "./sums.js";
 import type { AddOptions, ErrorCode, Memory, Options, Remembered, Skipped, Source, TotalStats, Uploader } from "./types.js";
 import { within } from "./within.js";
@@ -49,7 +48,7 @@ export class Client extends Emitter implements Uploader {
   _keys = new Map<string, Item>();
   _adding: Promise<unknown> = Promise.resolve();
   _needsToken = false;
-  _meter = new Meter();
+  _totals = new Totals();
   _changed = new Set<Item>();
   _telling: ReturnType<typeof setTimeout> | undefined;
   _open = 0;
@@ -212,7 +211,7 @@ export class Client extends Emitter implements Uploader {
     return this.stats().progress;
   }
   stats(): TotalStats {
-    return totals(this.files, this._meter, this._open > 0);
+    return this._totals._of(this.files);
   }
   getSize(): number {
     return this.files.reduce((n, i) => n + Math.max(0, i.size), 0);
@@ -309,16 +308,17 @@ export class Client extends Emitter implements Uploader {
     return undefined;
   }
 
-  _ended(i: Item): void {
+  /** An item has come to an end; `open` if it had not before. */
+  _ended(i: Item, open: boolean): void {
     this._active.delete(i);
-    this._open--;
+    if (open) this._open--;
     if (i._final === "cancelled") {
       this._needsToken = false; // perhaps it was this one that needed it
       this._drop(i);
     }
     this._dirty(i);
     this._pump();
-    if (this._open > 0) return;
+    if (this._open || !open) return;
     this._tell();
     this._emit("complete");
   }

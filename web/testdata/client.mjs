@@ -26,6 +26,7 @@ function memory(name) {
 }
 
 const options = { ...job.options };
+if (options.targets) options.target = options.targets.map((t) => t + "/upload/");
 if (job.memory) options.memory = memory(job.memory);
 if (job.brokenMemory) {
   const broken = () => {
@@ -38,6 +39,39 @@ if (job.clock) {
   const real = Date.now;
   Date.now = () => real() + job.clock;
 }
+
+/** What a page or a browser may do to the client: job.odd names it. */
+const never = () => new Promise(() => {});
+const odd = {
+  "memory hangs": () => (options.memory = { get: never, all: never, put() {}, delete() {} }),
+  "headers hang once": () => {
+    let times = 0;
+    options.headers = () => (times++ === 2 ? never() : {});
+  },
+  "headers throw once": () => {
+    let times = 0;
+    options.headers = () => {
+      if (times++ === 2) throw new Error("no headers");
+      return {};
+    };
+  },
+  "refresh hangs once": () => {
+    let times = 0;
+    options.refreshToken = () => (times++ ? "new" : never());
+  },
+  "refresh fails once": () => {
+    let times = 0;
+    options.refreshToken = () => (times++ ? "new" : Promise.reject(new TypeError("Failed to fetch")));
+  },
+  "worker is mute": () =>
+    (globalThis.Worker = class {
+      postMessage() {
+        setTimeout(() => this.onmessageerror?.({}));
+      }
+      terminate() {}
+    }),
+};
+odd[job.odd]?.();
 
 const u = new Uploader(options);
 const describe = (i) =>
@@ -54,6 +88,7 @@ u.on("catchAll", (event, a, b) => {
 });
 
 async function source(f) {
+  if (f.still) return new ReadableStream({ pull: never });
   if (f.stream) {
     const bytes = readFileSync(f.path);
     let at = 0;
@@ -73,6 +108,31 @@ async function source(f) {
     file.slice = (a, b) => {
       if (a < f.vanish) return slice(a, b);
       return { size: b - a, arrayBuffer: async () => { throw new DOMException("The file could not be read", "NotReadableError"); } };
+    };
+  }
+  if (f.stutters) {
+    // Each piece can be read only at the third attempt.
+    const slice = file.slice.bind(file);
+    const attempts = new Map();
+    file.slice = (a, b) => {
+      const piece = slice(a, b);
+      const read = piece.arrayBuffer.bind(piece);
+      piece.arrayBuffer = () => {
+        attempts.set(a, (attempts.get(a) ?? 0) + 1);
+        if (attempts.get(a) < 3) return Promise.reject(new DOMException("The file could not be read", "NotReadableError"));
+        return read();
+      };
+      return piece;
+    };
+  }
+  if (f.sleeps) {
+    // The disk does not answer the first attempt, ever.
+    const slice = file.slice.bind(file);
+    let asked = false;
+    file.slice = (a, b) => {
+      const piece = slice(a, b);
+      if (a >= f.sleeps && !asked) piece.arrayBuffer = () => ((asked = true), tell({ event: "asleep" }), never());
+      return piece;
     };
   }
   return file;
