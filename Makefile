@@ -12,7 +12,7 @@ say       = @printf '\n== %s\n'
 
 .DEFAULT_GOAL := help
 .PHONY: help build test bench nightly fmt clean \
-        need node fmt-check vet lint cross vuln unit modules browser fuzz long
+        need node fmt-check vet lint cross vuln unit modules fuzz long
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,9 +33,9 @@ need: ## install with apt-get what the tests need and is not there
 	$(say) 'need: programs that the tests run'
 	@.ci/need
 
-node: ## install the npm clients that the tests drive
-	$(say) 'node: the npm clients that the tests drive'
-	@for dir in test/node web; do \
+node: ## install the npm packages that the tests use
+	$(say) 'node: the npm packages that the tests use'
+	@for dir in test/node web web/browser; do \
 		npm ci --prefix $$dir --no-audit --no-fund --loglevel=error || exit; \
 	done
 
@@ -82,14 +82,7 @@ bench: ## measure against the targets; BENCH='-quick' for a first look
 	$(say) 'bench: measuring; results go to $(BUILD)/bench.json too'
 	$(BUILD)/bench -muleteer $(BUILD)/muleteer -peer $(BUILD)/tusd -json $(BUILD)/bench.json $(BENCH)
 
-browser: ## drive the page in Chromium, which is installed if it is missing
-	$(say) 'browser: the page in Chromium'
-	@.ci/need chromium
-	@npm ci --prefix web/browser --no-audit --no-fund --loglevel=error
-	$(GO) vet -tags browser ./web/browser
-	$(GO) test -tags browser -count=1 -timeout 10m ./web/browser
-
-nightly: test browser fuzz long ## make test, then the page, each fuzz target and the long variants
+nightly: test fuzz long ## make test, then each fuzz target and the long variants
 
 fuzz: ## each fuzz target for FUZZTIME (5m)
 	$(say) 'fuzz: each target for $(FUZZTIME)'

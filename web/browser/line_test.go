@@ -1,10 +1,8 @@
-//go:build browser
-
 package browser
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net"
@@ -14,67 +12,59 @@ import (
 	"net/url"
 	"sync/atomic"
 	"testing"
-	"time"
 
+	"github.com/muleteer/muleteer/extent"
 	"github.com/muleteer/muleteer/internal/trial"
 	"github.com/muleteer/muleteer/web"
 )
 
-// line is what lies between the browser and the server. It counts the bytes of
-// files that pass, and can stand still.
+// line is what lies between the browser and the server: a proxy that keeps
+// account of what passes, can stand still, and can answer itself.
 type line struct {
+	*ledger
 	url    string
-	gate   atomic.Int64 // how many bytes may pass before everything stands still
-	passed atomic.Int64 // bytes of files that the server was given
-	cuts   atomic.Int64 // how often the server was killed
-	most   atomic.Int64 // requests at once, the most there were
-	now    atomic.Int64
+	answer atomic.Pointer[answer]
+	proxy  *httputil.ReverseProxy
 }
 
 func newLine(t *testing.T, s *trial.Server) *line {
 	t.Helper()
-	l := &line{}
-	l.gate.Store(math.MaxInt64)
-	target := &url.URL{Scheme: "http", Host: s.Address}
-	transport := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+	l := &line{ledger: newLedger()}
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, s.Address)
 	}}
-	proxy := &httputil.ReverseProxy{
+	l.proxy = &httputil.ReverseProxy{
 		// The host stays that of the browser, as with a proxy that is set up well.
 		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(target)
+			r.SetURL(&url.URL{Scheme: "http", Host: s.Address})
 			r.Out.Host = r.In.Host
 		},
 		Transport: transport,
 		// A server that is dead answers nothing, not even an error.
-		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
+		ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) {
+			l.failed(r, err)
+			panic(http.ErrAbortHandler)
+		},
+		ModifyResponse: func(r *http.Response) error {
+			if f, ok := r.Request.Context().Value(carried{}).(*flight); ok {
+				l.heard(f, r.StatusCode)
+			} else if r.Request.Method == http.MethodPut && r.StatusCode == http.StatusPermanentRedirect {
+				l.told(name(r.Request), r.Header.Get("X-Upload-Ranges"))
+			}
+			return nil
+		},
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /box.html", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Content-Security-Policy", web.Policy)
-		_, _ = io.WriteString(w, boxPage)
-	})
+	mux.HandleFunc("GET /box.html", form)
 	mux.HandleFunc("GET /box.css", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/css")
 		_, _ = io.WriteString(w, "body { background: light-dark(#fff, #16181b); color: light-dark(#222, #eee) }")
 	})
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPut {
-			r.Body = &slow{r.Body, l, l.cuts.Load()}
-			if n := l.now.Add(1); n > l.most.Load() {
-				l.most.Store(n)
-			}
-			defer l.now.Add(-1)
-		}
-		proxy.ServeHTTP(w, r)
-	})
-	server := httptest.NewUnstartedServer(mux)
-	server.Config.ErrorLog = nil
-	server.Start()
+	mux.HandleFunc("/", l.carry)
+	server := httptest.NewServer(mux)
 	t.Cleanup(func() {
-		l.gate.Store(math.MaxInt64)
-		l.cuts.Add(1)
+		l.let(math.MaxInt64)
+		l.cut()
 		server.CloseClientConnections()
 		server.Close()
 		transport.CloseIdleConnections()
@@ -83,49 +73,52 @@ func newLine(t *testing.T, s *trial.Server) *line {
 	return l
 }
 
-// slow is a body that comes no further than the line lets it.
-type slow struct {
-	io.ReadCloser
-	line *line
-	cuts int64 // when it began
+// carry takes a request to the server.
+func (l *line) carry(w http.ResponseWriter, r *http.Request) {
+	if a := l.answer.Load(); a != nil && a.instead(w, r) {
+		return
+	}
+	var first, last, size int64
+	n, _ := fmt.Sscanf(r.Header.Get("Content-Range"), "bytes %d-%d/%d", &first, &last, &size)
+	if r.Method == http.MethodPut && n == 3 {
+		f := l.begin(name(r), extent.Extent{Start: first, End: last + 1})
+		defer l.end(f)
+		r = r.WithContext(context.WithValue(r.Context(), carried{}, f))
+		r.Body = &body{r.Body, l, f}
+	}
+	l.proxy.ServeHTTP(w, r)
 }
 
-func (b *slow) Read(p []byte) (int, error) {
-	for b.line.passed.Load() >= b.line.gate.Load() && b.line.cuts.Load() == b.cuts {
-		time.Sleep(5 * time.Millisecond)
-	}
-	// What began before the server died ends with it, however late it is read.
-	if b.line.cuts.Load() > b.cuts {
+// name tells one file from others.
+func name(r *http.Request) string { return r.Header.Get("X-Upload-Fingerprint") + " " + r.URL.Path }
+
+// carried is the key of a request's flight.
+type carried struct{}
+
+// body comes no further than the line lets it.
+type body struct {
+	io.ReadCloser
+	line   *line
+	flight *flight
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if !b.line.pass(b.flight) {
 		return 0, io.ErrUnexpectedEOF
 	}
 	n, err := b.ReadCloser.Read(p)
-	b.line.passed.Add(int64(n))
+	b.line.passed(b.flight, n)
 	return n, err
 }
 
-// let lets so many more bytes pass; then the line stands still, with what is
-// on its way.
-func (l *line) let(bytes int64) {
-	passed := l.passed.Load()
-	l.gate.Store(passed + min(bytes, math.MaxInt64-passed))
-}
-
-// quiet wants nothing to pass any more, after what the kernel still holds.
-func (l *line) quiet() error {
-	const still = 400 * time.Millisecond // longer than the line needs for what is under way
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); {
-		before := l.passed.Load()
-		time.Sleep(still)
-		if l.passed.Load() == before && l.now.Load() == 0 {
-			return nil
-		}
-	}
-	return errors.New("it goes on sending")
-}
-
-const boxPage = `<!doctype html>
+// form is a page of somebody else that has the element.
+func form(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", web.Policy)
+	_, _ = io.WriteString(w, `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>A form</title>
 <link rel="stylesheet" href="/box.css">
@@ -140,4 +133,5 @@ const boxPage = `<!doctype html>
 </form>
 </main>
 </html>
-`
+`)
+}

@@ -1,5 +1,3 @@
-//go:build browser
-
 // Package browser tries the page and the element in a real Chromium against
 // the real binary. The plays are scripts for Node; the Go side has the server,
 // the line and the truth in its hands.
@@ -26,6 +24,9 @@ import (
 var program string
 
 func TestMain(m *testing.M) { os.Exit(trial.Main(m, &program)) }
+
+// seats is how many browsers may be open at once: each wants a core.
+var seats = make(chan struct{}, 2)
 
 // stage is what a play has: a folder of files, a server, and the line to it.
 type stage struct {
@@ -56,9 +57,15 @@ func (s *stage) file(t *testing.T, name string, content []byte) {
 // play runs a play to its end and does what it asks for meanwhile.
 func (s *stage) play(t *testing.T, name string) {
 	t.Helper()
+	seats <- struct{}{}
+	defer func() { <-seats }()
+	begun := time.Now()
 	var said bytes.Buffer
 	c := exec.CommandContext(t.Context(), "node", filepath.Join("plays", name+".mjs"))
 	c.Env = append(trial.Environment(), "PLAY_URL="+s.line.url, "PLAY_DIR="+s.dir)
+	if shots := os.Getenv("MULETEER_SHOTS"); shots != "" { // a folder for pictures
+		c.Env = append(c.Env, "PLAY_SHOTS="+shots)
+	}
 	c.Stderr = &said
 	in, err := c.StdinPipe()
 	if err != nil {
@@ -71,47 +78,55 @@ func (s *stage) play(t *testing.T, name string) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	limit := time.AfterFunc(150*time.Second, func() { _ = c.Process.Kill() })
+	limit := time.AfterFunc(3*patience, func() { _ = c.Process.Kill() })
 	defer limit.Stop()
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		verb, argument, _ := strings.Cut(strings.TrimPrefix(lines.Text(), "ask "), " ")
-		answer := "ok"
-		if err := s.do(verb, argument); err != nil {
+		answer, err := s.do(verb, argument)
+		if err != nil {
 			answer = "no " + err.Error()
+		} else {
+			answer = "ok " + answer
 		}
 		fmt.Fprintln(in, answer)
 	}
-	err = c.Wait()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", name, err, said.String())
+	if err = c.Wait(); err != nil {
+		t.Fatalf("%s: %v\n%s\n%v", name, err, said.String(), s.line)
 	}
-	if said.Len() > 0 {
-		t.Logf("%s:\n%s", name, said.String())
-	}
+	t.Logf("%s took %v\n%s", name, time.Since(begun).Round(time.Millisecond), said.String())
 }
 
 // do is what plays may ask for.
-func (s *stage) do(verb, argument string) error {
+func (s *stage) do(verb, argument string) (string, error) {
 	switch verb {
 	case "kill":
 		s.server.Kill()
-		s.line.cuts.Add(1)
+		s.line.cut()
 	case "start":
-		return s.server.Start()
+		return "", s.server.Start()
 	case "let":
-		if argument == "all" {
-			s.line.let(math.MaxInt64)
-			return nil
+		n, err := int64(math.MaxInt64), error(nil)
+		if argument != "all" {
+			n, err = strconv.ParseInt(argument, 10, 64)
 		}
-		n, err := strconv.ParseInt(argument, 10, 64)
 		s.line.let(n)
-		return err
+		return "", err
+	case "still":
+		return "", s.line.still()
 	case "quiet":
-		return s.line.quiet()
+		return "", s.line.quiet()
+	case "answer":
+		a, err := newAnswer(argument)
+		s.line.answer.Store(a)
+		return "", err
+	case "answered": // how often, and that is the end of it
+		return strconv.FormatInt(s.line.answer.Swap(nil).given.Load(), 10), nil
+	case "told": // how often until now
+		return strconv.FormatInt(s.line.answer.Load().given.Load(), 10), nil
 	default:
-		return fmt.Errorf("nobody knows how to %s", verb)
+		return "", fmt.Errorf("nobody knows how to %s", verb)
 	}
-	return nil
+	return "", nil
 }
 
 // arrived wants in the store what is in the folder, each once and nothing else.

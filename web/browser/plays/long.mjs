@@ -1,15 +1,17 @@
-// 300 MB through a pause, a reload, no network, a killed server a crashed
-// tab and a closed one. The line lets 40 MB pass between two of them, and then stands still
-// with requests in flight, so that each break hits the middle.
+// 300 MB through a pause, a reload, no network, a killed server, a crashed
+// tab and a closed one. The line stands still before each of them, with requests
+// in flight, so that each break hits the middle.
 import assert from "node:assert/strict";
 import { ask, content, dir, done, drop, heading, open, play, reaches, share } from "./stage.mjs";
 
-const more = () => ask("let", "40000000");
+let stop = 40e6;
+const more = () => ask("let", String((stop += 40e6)));
 
 await play(async (page, context) => {
   await drop(page, `${dir}/long.bin`);
 
   await reaches(page, 12);
+  await ask("still");
   await page.getByRole("button", { name: "Pause long.bin" }).click();
   await page.locator("#list .state", { hasText: /^Paused at/ }).waitFor();
   await ask("let", "all");
@@ -19,12 +21,14 @@ await play(async (page, context) => {
 
   await reaches(page, 25);
   let before = await share(page);
+  await ask("still");
   await page.reload();
   await more();
   await reaches(page, before); // without any click
   assert.equal(await page.locator("#again").isVisible(), false);
 
   await reaches(page, 38);
+  await ask("still");
   await context.setOffline(true);
   await page.locator("#offline").waitFor();
   await more();
@@ -34,6 +38,7 @@ await play(async (page, context) => {
 
   await more();
   await reaches(page, 50);
+  await ask("still");
   await ask("kill");
   await page.locator("#list .state", { hasText: /^Tries again in \d+ sec/ }).waitFor();
   await ask("start");
@@ -41,6 +46,7 @@ await play(async (page, context) => {
 
   await reaches(page, 60);
   before = await share(page);
+  await ask("still");
   const crashed = new Promise((ok) => page.once("crash", ok));
   content(page);
   page.goto("chrome://crash").catch(() => undefined);
@@ -56,6 +62,7 @@ await play(async (page, context) => {
   // here to answer, so no is put into its mouth, and the page asks for the file.
   await reaches(anew, 75);
   before = await share(anew);
+  await ask("still");
   content(anew);
   await anew.close();
   anew = await open(context);

@@ -19,24 +19,30 @@ export async function ask(verb, argument = "") {
 export const url = process.env.PLAY_URL;
 export const dir = process.env.PLAY_DIR;
 
+/** patience is for what would never happen, in milliseconds: the machine may have much to do. */
+const patience = 120_000;
+
 /** play runs the play in a browser of its own. */
 export async function play(act, options = {}) {
   const browser = await chromium.launch({
-    executablePath: "/usr/bin/chromium",
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     headless: true,
+    timeout: patience,
     args: [
       "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
       "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
     ],
   });
-  const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, ...options });
-  context.setDefaultTimeout(25_000);
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  context.setDefaultTimeout(patience);
+  context.setDefaultNavigationTimeout(patience);
   try {
     await act(await open(context), context);
   } catch (e) {
     for (const page of context.pages()) {
-      const seen = await Promise.race([page.evaluate(words), new Promise((ok) => setTimeout(ok, 2000))]).catch(() => "");
-      console.error(`-- the page showed\n${String(seen).slice(0, 1500)}\n--`);
+      const late = new Promise((ok) => setTimeout(ok, 10_000, "it does not answer"));
+      console.error(`-- the page shows\n${String(await Promise.race([page.evaluate(words), late]).catch(String)).slice(0, 1500)}`);
+      console.error(`-- the client believes\n${await Promise.race([beliefs(page), late]).catch(String)}\n--`);
     }
     throw e;
   } finally {
@@ -44,6 +50,39 @@ export async function play(act, options = {}) {
     lines.return?.();
     process.stdin.destroy();
   }
+}
+
+/**
+ * beliefs are what the clients of a page think, down to their private fields.
+ * The names of those are short, as they were built; their order is that of the source.
+ */
+async function beliefs(page) {
+  const cdp = await page.context().newCDPSession(page);
+  const all = await cdp.send("Runtime.evaluate", { expression: "Object.prototype" });
+  const { objects } = await cdp.send("Runtime.queryObjects", { prototypeObjectId: all.result.objectId });
+  const { result } = await cdp.send("Runtime.callFunctionOn", {
+    objectId: objects.objectId,
+    returnByValue: true,
+    functionDeclaration: `function () {
+      const plain = (x, depth) => {
+        if (typeof x === "function") return undefined;
+        if (typeof x === "bigint" || typeof x === "symbol") return String(x);
+        if (x === null || typeof x !== "object") return x;
+        if (x instanceof Error) return x.code + " " + x.message;
+        if (x instanceof Blob) return x.name + " " + x.size;
+        if (x instanceof Map || x instanceof Set) return x.size > 12 || depth < 1 ? x.size + " entries" : [...x].map((y) => plain(y, depth - 1));
+        if (Array.isArray(x)) return x.slice(0, 12).map((y) => plain(y, depth - 1));
+        if (depth < 1) return "…";
+        return Object.fromEntries(Object.entries(x).map(([k, y]) => [k, plain(y, depth - 1)]));
+      };
+      const clients = this.filter((o) => {
+        try { return Array.isArray(o.files) && typeof o.stats === "function"; } catch { return false; }
+      });
+      return clients.map((c) => [performance.now(), c.stats(), plain(c, 1), ...c.files.slice(0, 8).map((i) => plain(i, 2))]
+        .map((x) => JSON.stringify(x)).join("\\n")).join("\\n");
+    }`,
+  });
+  return result.value;
 }
 
 // What can be read on a page, also within elements of its own.
@@ -88,12 +127,32 @@ export const share = (page) => page.locator("#sum-bar").getAttribute("aria-value
 /** reaches waits until the page shows so much. */
 export const reaches = (page, percent) =>
   page.waitForFunction((p) => Number(document.getElementById("sum-bar")?.getAttribute("aria-valuenow")) >= p, percent, {
-    timeout: 60_000,
+    timeout: patience,
     polling: 20,
   });
 
 /** heading waits for what the page says of all files together. */
-export const heading = (page, text, timeout = 60_000) =>
-  page.locator("#sum-title", { hasText: text }).waitFor({ timeout });
+export const heading = (page, text) => page.locator("#sum-title", { hasText: text }).waitFor();
 
-export const done = (page, timeout) => heading(page, /is there$|are there$/, timeout);
+export const done = (page) => heading(page, /is there$|are there$/);
+
+/** state waits for what the page says of one file. */
+export const state = (page, name, text) =>
+  page.locator("#list li", { hasText: name }).locator(".state", { hasText: text }).waitFor();
+
+/** shot keeps a picture of the moment, in all sizes and colours, if somebody wants to see it. */
+export async function shot(page, name) {
+  const folder = process.env.PLAY_SHOTS;
+  if (!folder) return;
+  const before = page.viewportSize();
+  for (const [where, size] of Object.entries({ desk: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } })) {
+    await page.setViewportSize(size);
+    for (const colorScheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme });
+      await page.waitForTimeout(350); // for what moves
+      await page.screenshot({ path: `${folder}/${name}-${where}-${colorScheme}.png` });
+    }
+  }
+  await page.emulateMedia({ colorScheme: null });
+  await page.setViewportSize(before);
+}
