@@ -1,8 +1,9 @@
 // Requests, with all that each of them carries.
 
-import { Addresses } from "./addresses.js";
+import type { Addresses } from "./addresses.js";
 import { json, own } from "./answer.js";
 import type { Item } from "./item.js";
+import { kit } from "./kit.js";
 import { now } from "./meter.js";
 import { type Answer, none, send } from "./transport.js";
 import type { Options } from "./types.js";
@@ -12,7 +13,10 @@ type Words = Record<string, string>;
 
 export class Calls {
   _options: Options;
-  _addresses: Addresses;
+  /** The first names the server; the others only lead to it. */
+  _targets: string[];
+  _addresses: Addresses | undefined;
+  readonly _kit = kit;
   _token: string | undefined;
   _refreshing: Promise<boolean> | undefined;
   /** New tokens since something went well. */
@@ -22,7 +26,11 @@ export class Calls {
 
   constructor(o: Options) {
     this._options = o;
-    this._addresses = new Addresses(o.target ?? o.endpoint ?? "/upload/", o.maxRetryInterval);
+    this._targets = [o.target ?? o.endpoint ?? "/upload/"].flat().map((t) => t.replace(/\/*$/, "/"));
+    // Now, because later the line may be gone; without this part the first has to do.
+    if (this._targets[1]) {
+      import("./addresses.js").then((part) => (this._addresses = new part.Addresses(this._targets, o.maxRetryInterval, kit)), () => {});
+    }
     this._token = o.token;
   }
 
@@ -52,14 +60,15 @@ export class Calls {
       throw e;
     }
     const since = now();
-    const address = this._addresses._next();
-    const url = address.url + encodeURIComponent(item.name) + (query && "?" + query);
+    const all = this._addresses;
+    const address = all?._next();
+    const url = (address?.url ?? this._targets[0]) + encodeURIComponent(item.name) + (query && "?" + query);
     const credentials = !!o.withCredentials;
     const a = await send({ method, url, headers, body, credentials, timeout, signal, progress });
     const date = Date.parse(a.header("Date") ?? "");
     if (date) this._clock = { server: date - Date.now(), at: Date.now() - now() };
     const well = [204, 308, 401, 413].includes(a.status) || own(a) || json(a);
-    return { ...a, token, elsewhere: !signal.aborted && this._addresses._told(address, !!well, since) };
+    return { ...a, token, elsewhere: !signal.aborted && all?._told(address!, !!well, since) };
   }
 
   /** By more than five minutes: against the server, or set back since it was heard. */
@@ -67,19 +76,5 @@ export class Calls {
     const c = this._clock;
     const wrong = 300_000;
     return !!c && (Math.abs(c.server) > wrong || Date.now() - now() - c.at < -wrong);
-  }
-
-  /** Gets a new token, which all share who need one; false if there is none. It rejects if nobody can tell now. */
-  _renewed(): Promise<boolean> {
-    return (this._refreshing ??= this._refresh().finally(() => (this._refreshing = undefined)));
-  }
-  async _refresh(): Promise<boolean> {
-    const before = this._token;
-    const o = this._options;
-    if (!o.refreshToken || this._refreshes > 2) return false;
-    const token = await within(o.refreshToken(), o.timeout ?? 60_000);
-    this._refreshes++;
-    if (this._token === before && token) this._token = token; // else setToken() was sooner
-    return this._token !== before;
   }
 }

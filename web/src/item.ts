@@ -1,11 +1,9 @@
 import { Failure } from "./errors.js";
-import { Feed } from "./feed.js";
 import { send } from "./flight.js";
 import { type Lock, lock } from "./lock.js";
 import { Meter, eta, now } from "./meter.js";
 import { Pieces } from "./pieces.js";
 import { ask } from "./question.js";
-import { remove } from "./removal.js";
 import type { AddOptions, ErrorCode, Result, Source, State, Stats, UploadItem, WaitingFor } from "./types.js";
 import type { Client } from "./uploader.js";
 
@@ -26,8 +24,7 @@ export class Item implements UploadItem {
   failures = 0;
 
   declare _pieces: Pieces;
-  /** Of a stream. */
-  declare _feed: Feed | undefined;
+  declare _stream: boolean;
   _begun = false;
   _preparing = false;
   _ready = false;
@@ -62,8 +59,8 @@ export class Item implements UploadItem {
     this.type = about.type ?? f.type ?? "";
     this.context = about.context;
     this._handle = about.handle;
-    this._feed = "getReader" in file ? new Feed(file) : undefined;
-    this._pieces = new Pieces(!!this._feed, this._feed ? -1 : f.size);
+    this._stream = "getReader" in file;
+    this._pieces = new Pieces(this._stream ? -1 : f.size); // those of a stream come later
   }
 
   get fileName(): string {
@@ -167,12 +164,18 @@ export class Item implements UploadItem {
     if (this._final === "done" || this._final === "cancelled") return;
     const there = this._begun && !this._otherTab;
     this._end("cancelled");
-    if (there) await remove(this);
+    if (there) await this._remove();
+  }
+
+  /** Removes what the server has. */
+  async _remove(): Promise<void> {
+    const name = this._print;
+    await import("./removal.js").then((part) => part.remove(this, name), () => {});
   }
 
   /** Begins under another name on the server, where the old one is another file. */
   _anew(): void {
-    void remove(this);
+    void this._remove();
     this._salt = Date.now().toString(36);
     this._pieces._anew();
     this.uploader._keep((m) => m.delete(this.key));
@@ -204,8 +207,10 @@ export class Item implements UploadItem {
     const p = this._pieces._take(this.uploader._pace._chunk);
     if (p) return this._job(() => send(this, p));
     if (this.size < 0) {
-      if (!this._feed!._reading) void this._fill(this._feed!);
-      return undefined;
+      this._pieces._more(this.uploader._pace._chunk)?.then(
+        () => this._go(),
+        (e) => this._fail("stream", { detail: String(e?.message ?? e) }),
+      );
     }
     // All was acknowledged, but nobody said that the file is whole.
     return this._pieces._over ? this._job(() => ask(this)) : undefined;
@@ -221,22 +226,6 @@ export class Item implements UploadItem {
       this._unlockIfIdle();
       this._update();
     };
-  }
-
-  /** Reads the next piece of the stream. */
-  async _fill(feed: Feed): Promise<void> {
-    const n = this.uploader._pace._chunk;
-    feed._reading = true;
-    try {
-      const bytes = await feed._read(n);
-      this._pieces._add(bytes);
-      if (bytes.length < n) this._pieces._size = this._pieces._read;
-    } catch (e) {
-      this._fail("stream", { detail: String((e as Error)?.message ?? e) });
-    }
-    feed._reading = false;
-    this._update();
-    this.uploader._pump();
   }
 
   /** Gets the lock of the file, and what is remembered of it. */
@@ -342,10 +331,7 @@ export class Item implements UploadItem {
     this._finishing = false;
     clearTimeout(this._timer);
     this._halt();
-    if (state !== "failed") {
-      this._feed?._cancel();
-      this._pieces._kept = [];
-    }
+    if (state !== "failed") this._pieces._leave();
     if (state === "cancelled") this.uploader._keep((m) => m.delete(this.key));
     tell?.();
     this.uploader._ended(this, open);

@@ -5,6 +5,7 @@
 // It is loaded when a file is worth remembering.
 
 import type { Item } from "./item.js";
+import type { Kit } from "./kit.js";
 import type { Memory, Remembered } from "./types.js";
 import type { Client } from "./uploader.js";
 
@@ -26,10 +27,10 @@ export class Kept implements Memory {
   _open: Promise<IDBDatabase> | undefined;
   _changes = new Map<string, Remembered | undefined>();
   _timer: ReturnType<typeof setTimeout> | undefined;
-  _within: Client["_within"];
+  _kit: Kit;
 
-  constructor(within: Client["_within"]) {
-    this._within = within;
+  constructor(kit: Kit) {
+    this._kit = kit;
   }
 
   async _store(mode: IDBTransactionMode): Promise<IDBObjectStore> {
@@ -50,7 +51,7 @@ export class Kept implements Memory {
       };
     });
     try {
-      return (await this._within(this._open, patience)).transaction(store, mode).objectStore(store);
+      return (await this._kit._within(this._open, patience)).transaction(store, mode).objectStore(store);
     } catch (e) {
       this._open = undefined; // another attempt may be luckier
       throw e;
@@ -110,15 +111,15 @@ export async function recall(item: Item): Promise<void> {
   const memory = up._memory;
   if (!memory) return;
   const file = item.file as File;
-  const head = up._base64((await up._sums.read(file.slice(0, headBytes))).crc);
-  const before = await up._within(memory.get(item.key), patience).catch(() => undefined);
+  const head = up._calls._kit._base64((await up._sums.read(file.slice(0, headBytes))).crc);
+  const before = await up._calls._kit._within(memory.get(item.key), patience).catch(() => undefined);
   if (!item._preparing) return; // it went on without
   if (before?.salt && !item._salt) item._salt = before.salt;
   if (before && before.head !== head && item._salt === (before.salt ?? "")) return item._fail("changed");
   const { key, name, path, size, type } = item;
   const r: Remembered = {
     key, name, path, size, type, head,
-    target: up._calls._addresses._first,
+    target: up._calls._targets[0]!,
     lastModified: file.lastModified ?? 0,
     time: before?.time ?? Date.now(),
   };
@@ -130,8 +131,8 @@ export async function recall(item: Item): Promise<void> {
 
 /** What an uploader has not in its list, oldest first. */
 export async function remembered(up: Client): Promise<Remembered[]> {
-  const all = await up._within(up._memory?.all() ?? [], patience).catch(() => []);
-  return all.filter((r) => r.target === up._calls._addresses._first && !up._keys.has(r.key)).sort((a, b) => a.time - b.time);
+  const all = await up._calls._kit._within(up._memory?.all() ?? [], patience).catch(() => []);
+  return all.filter((r) => r.target === up._calls._targets[0]! && !up._keys.has(r.key)).sort((a, b) => a.time - b.time);
 }
 
 /** Continues from a file handle, if that is allowed and the file is the same. */

@@ -18,25 +18,19 @@ export interface Flight extends Piece {
 }
 
 export class Pieces {
-  /** Of a file: what is neither acknowledged nor on its way. */
+  /** What is neither acknowledged nor on its way. */
   _missing: Extent[] = [];
   _flights = new Set<Flight>();
   /** Checksums and lengths of what was acknowledged, by the first byte. */
   _sums = new Map<number, [crc: bigint, length: number]>();
   /** What was acknowledged since the server was last asked, whose answer may be older. */
   _fresh: Extent[] = [];
-  /** Of a stream: what was read and waits to be sent. */
-  _kept: Piece[] = [];
-  /** Of a stream: how much was read. */
-  _read = 0;
   /** Others send the same file: begin somewhere, so that the ways do not cross. */
   _scattered = false;
-  _stream: boolean;
   /** -1 as long as nobody knows. */
   _size: number;
 
-  constructor(stream: boolean, size: number) {
-    this._stream = stream;
+  constructor(size: number) {
     this._size = size;
     this._anew();
   }
@@ -48,8 +42,8 @@ export class Pieces {
   }
 
   get _acknowledged(): number {
-    let n = this._stream ? this._read : this._size - total(this._missing);
-    for (const p of [...this._kept, ...this._flights]) n -= p.end - p.start;
+    let n = this._size - total(this._missing);
+    for (const f of this._flights) n -= f.end - f.start;
     return n;
   }
   get _sent(): number {
@@ -68,10 +62,6 @@ export class Pieces {
    */
   _take(n: number): Piece | undefined {
     if (!this._size) return this._flights.size ? undefined : { start: 0, end: 0 };
-    if (this._stream) {
-      const p = this._kept.shift();
-      return p && this._cut(p, n);
-    }
     const some = this._scattered;
     const i = some ? Math.floor(Math.random() * this._missing.length) : 0;
     const e = this._missing[i];
@@ -83,27 +73,9 @@ export class Pieces {
     return { start, end };
   }
 
-  /** A piece of a stream, cut to what goes through now. */
-  _cut(p: Piece, n: number): Piece {
-    const { start, end, kept } = p;
-    if (end - start <= n) return p;
-    const at = start + n;
-    this._kept.unshift({ start: at, end, kept: kept!.slice(n) });
-    return { start, end: at, kept: kept!.slice(0, n) };
-  }
-
-  /** More of a stream was read. */
-  _add(kept: Uint8Array<ArrayBuffer>): void {
-    const start = this._read;
-    const end = (this._read += kept.length);
-    if (end > start) this._kept.push({ start, end, kept });
-  }
-
   /** A piece has not arrived. */
   _giveBack(p: Piece): void {
-    const { start, end, kept } = p;
-    if (!this._stream) this._missing = union([...this._missing, [start, end]]);
-    else if (kept) this._kept.push({ start, end, kept });
+    this._missing = union([...this._missing, [p.start, p.end]]);
   }
 
   _arrived(p: Piece, crc: bigint): void {
@@ -112,14 +84,22 @@ export class Pieces {
     this._fresh.push([p.start, p.end]);
   }
 
-  /** The server has these bytes of the file, and no others. */
-  _stands(here: Extent[]): void {
+  /** The server has these bytes of the file, and no others. False if those that it lost cannot be had again. */
+  _stands(here: Extent[]): boolean {
     const flying = Array.from(this._flights, (f): Extent => [f.start, f.end]);
     this._missing = missing([...here, ...this._fresh, ...flying], this._size);
     for (const [a, b] of this._missing) {
       for (const [at, [, n]] of this._sums) if (at < b && at + n > a) this._sums.delete(at);
     }
+    return true;
   }
+
+  /** Gets more to take where the size is not known; undefined if that is being done. */
+  _more(_n: number): Promise<void> | undefined {
+    return undefined;
+  }
+  /** Nothing more is wanted. */
+  _leave(): void {}
 
   /** Ends what is on its way. */
   _stop(): void {

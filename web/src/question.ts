@@ -49,11 +49,7 @@ function stands(i: Item, here: Extent[]): void {
   const pieces = i._pieces;
   const first = !i._asked;
   i._asked = true;
-  if (i._feed) {
-    if (total(here) < i.acknowledged) i._fail("stream");
-    return;
-  }
-  pieces._stands(here);
+  if (!pieces._stands(here)) return i._fail("stream");
   if (first && !pieces._sums.size && !i.resumedAt) i.resumedAt = total(here);
   i._meter.start(i.sent);
 }

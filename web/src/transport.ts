@@ -9,7 +9,7 @@ export interface Answer {
   /** The token that the request had. */
   token?: string | undefined;
   /** It came from an address that fails, and there is another one. */
-  elsewhere?: boolean;
+  elsewhere?: boolean | undefined;
 }
 
 export interface Call {

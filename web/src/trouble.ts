@@ -26,9 +26,18 @@ export function trouble(i: Item, a: Answer, f?: Flight): void {
     if (n <= least) return i._fail("too-large-chunk", about);
     return pace._shrink(n);
   }
-  if (a.status === 401) return unauthorised(i, a, about);
+  if (a.status === 401) {
+    i._asked = false;
+    if (a.token !== up._calls._token) return; // there is a new one already
+    i._hold = Infinity;
+    import("./token.js").then((part) => part.unauthorised(i, a, about), () => {
+      i._hold = 0;
+      trouble(i, none);
+    });
+    return;
+  }
   if (a.status === 409 && problem) {
-    if (/other bytes|sizes/.test(about.detail)) return i._fail(i._feed ? "stream" : "changed", about);
+    if (/other bytes|sizes/.test(about.detail)) return i._fail(i._stream ? "stream" : "changed", about);
     // Somebody else sends the same bytes: keep out of each other's way.
     i._pieces._scattered = true;
   }
@@ -43,7 +52,7 @@ export function trouble(i: Item, a: Answer, f?: Flight): void {
 }
 
 /** Waits, or gives up. What a stranger says - not our server - may be a proxy's word for its absence. */
-function suffer(i: Item, code: ErrorCode, about: About, f?: Flight, stranger = false, after?: number): void {
+export function suffer(i: Item, code: ErrorCode, about: About, f?: Flight, stranger = false, after?: number): void {
   const up = i.uploader;
   const pace = up._pace;
   const e = i._error(code, about);
@@ -64,32 +73,4 @@ function suffer(i: Item, code: ErrorCode, about: About, f?: Flight, stranger = f
   pace._bad(f?.since ?? 0);
   if (!sameTrouble) up._emit("fileRetry", i, e);
   i._update();
-}
-
-/** The token that a request had is not valid. */
-function unauthorised(i: Item, a: Answer, about: About): void {
-  const up = i.uploader;
-  const calls = up._calls;
-  i._asked = false;
-  if (a.token !== calls._token) return; // there is a new one already
-  i._hold = Infinity;
-  const go = (then: () => void): void => {
-    i._hold = 0;
-    if (!i._final) then();
-    i._go();
-  };
-  calls._renewed().then(
-    (renewed) =>
-      go(() => {
-        if (renewed) return;
-        // Tokens are valid for a time, by somebody's clock.
-        if (calls._clockIsWrong() && /expired|not yet/i.test(a.text + a.header("WWW-Authenticate"))) {
-          calls._refreshes = 0;
-          return suffer(i, "clock", about);
-        }
-        up._needsToken = true;
-        i._fail("unauthorised", about);
-      }),
-    () => go(() => trouble(i, none)),
-  );
 }

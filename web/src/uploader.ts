@@ -1,9 +1,9 @@
 import { Calls } from "./calls.js";
-import { base64 } from "./crc.js";
 import { type About, Failure } from "./errors.js";
 import { Emitter } from "./events.js";
 import { Item } from "./item.js";
 import { Pace } from "./pace.js";
+import { Pieces } from "./pieces.js";
 import { Totals } from "./stats.js";
 import { Sums } from "./sums.js";
 import type { AddOptions, ErrorCode, Memory, Options, Remembered, Skipped, Source, TotalStats, Uploader } from "./types.js";
@@ -14,22 +14,12 @@ const often = 100;
 /** The part that remembers is not waited for any longer, in milliseconds. */
 const patience = 3000;
 
-/** The features without which nothing can be uploaded, that are missing here. */
-function lacking(): string[] {
-  const g = globalThis as Partial<typeof globalThis>;
-  const missing = ["AbortController", "BigInt", "TextEncoder", "performance"].filter((name) => !(name in g));
-  if (!g.Blob?.prototype.arrayBuffer) missing.push("Blob.arrayBuffer");
-  if (!g.XMLHttpRequest && !g.fetch) missing.push("XMLHttpRequest");
-  return missing;
-}
+/** The features without which nothing can be uploaded, that are missing here; a browser that can read this has most. */
+const lacking = ["AbortController", "BigInt", "Blob", "TextEncoder"].filter((name) => !(name in globalThis));
 
 export class Client extends Emitter implements Uploader {
-  static get missing(): readonly string[] {
-    return lacking();
-  }
-  static get support(): boolean {
-    return !lacking().length;
-  }
+  static readonly missing: readonly string[] = lacking;
+  static readonly support = !lacking.length;
 
   readonly files: Item[] = [];
   started = false;
@@ -40,8 +30,6 @@ export class Client extends Emitter implements Uploader {
   /** Undefined until it is needed. */
   _memory: Memory | null | undefined;
   _maxRetries: number | undefined;
-  readonly _base64 = base64;
-  readonly _within = within;
   _limits: Promise<typeof import("./limits.js") | undefined> | undefined;
   _active = new Set<Item>();
   _queue: Item[] = [];
@@ -67,12 +55,8 @@ export class Client extends Emitter implements Uploader {
     globalThis.addEventListener?.("online", this._online);
   }
 
-  get support(): boolean {
-    return Client.support;
-  }
-  get missing(): readonly string[] {
-    return Client.missing;
-  }
+  readonly support = !lacking.length;
+  readonly missing: readonly string[] = lacking;
 
   // Telling.
 
@@ -145,6 +129,7 @@ export class Client extends Emitter implements Uploader {
       const [code, limit] = (await this._limits)?.exceeded(o, item, this.files.length) ?? [];
       if (code) throw this._error(code, { name, limit: ` (${limit})` });
     }
+    if (item._stream) item._pieces = new ((await import("./stream.js")).streaming(Pieces))(item.file as ReadableStream<Uint8Array>);
     this.files.push(item);
     this._keys.set(item.key, item);
     this._queue.push(item);
@@ -159,7 +144,7 @@ export class Client extends Emitter implements Uploader {
     const f = item.file as File;
     // Of what has no date, two may look alike and be different.
     const date = f.lastModified ?? Math.random();
-    const text = JSON.stringify([item.name, item.path, item.size, date, this._calls._addresses._first]);
+    const text = JSON.stringify([item.name, item.path, item.size, date, this._calls._targets[0]]);
     return [this._sums.sum(new TextEncoder().encode(text)).crc, item.size, date].map((n) => n.toString(36).replace(".", "")).join("-");
   }
 
@@ -235,7 +220,7 @@ export class Client extends Emitter implements Uploader {
   async _recollection(): Promise<typeof import("./memory.js") | undefined> {
     if (this._memory === null) return undefined;
     const part = await within(import("./memory.js"), patience).catch(() => undefined);
-    if (part) this._memory ??= typeof indexedDB === "object" ? new part.Kept(within) : null;
+    if (part) this._memory ??= typeof indexedDB === "object" ? new part.Kept(this._calls._kit) : null;
     return part;
   }
   async remembered(): Promise<Remembered[]> {
