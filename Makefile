@@ -79,6 +79,8 @@ bench: ## measure against the targets; BENCH='-quick' for a first look
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BUILD)/muleteer $(PROGRAM)
 	CGO_ENABLED=0 $(GO) -C bench/peers build -trimpath -o ../../$(BUILD)/tusd .
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BUILD)/bench ./bench
+	@if command -v chromium >/dev/null && command -v npm >/dev/null; then \
+		npm ci --prefix web/browser --no-audit --no-fund --loglevel=error; fi
 	$(say) 'bench: measuring; results go to $(BUILD)/bench.json too'
 	$(BUILD)/bench -muleteer $(BUILD)/muleteer -peer $(BUILD)/tusd -json $(BUILD)/bench.json $(BENCH)
 

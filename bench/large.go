@@ -76,7 +76,11 @@ func (p *plan) turns(sides []side, once func(side) (run, error)) ([]run, error) 
 			}
 			r.Side, r.Pair = sd.name, pair
 			runs = append(runs, r)
-			fmt.Printf("  pair %d  %-18s %8.2f s  %8.2f s of CPU\n", pair+1, sd.name, r.Seconds, r.CPU)
+			fmt.Printf("  pair %d  %-20s %8.2f s  %8.2f s of CPU", pair+1, sd.name, r.Seconds, r.CPU)
+			if r.Connections > 0 {
+				fmt.Printf("  over %d connections", r.Connections)
+			}
+			fmt.Println()
 		}
 	}
 	return runs, nil

@@ -16,6 +16,7 @@ import (
 type shape struct {
 	delay  time.Duration // from one end to the other; a round trip takes two
 	rate   float64       // bytes per second, each way; 0 for no limit
+	window int           // bytes of a connection that may be under way each way, and not acknowledged; 0 for no limit
 	shared bool          // the rate is that of the whole line, not of each connection
 }
 

@@ -38,7 +38,9 @@ func TestLine(t *testing.T) {
 	}{
 		"2 MB/s, 50 ms": {shape{delay: 50 * time.Millisecond, rate: 2e6}, 50*time.Millisecond + 2*time.Second},
 		"no limit":      {shape{delay: 25 * time.Millisecond}, 25 * time.Millisecond},
-		"no delay":      {shape{rate: 1e6}, 4 * time.Second},
+		// A quarter of what is sent each round trip.
+		"a window": {shape{delay: 25 * time.Millisecond, window: 1_000_000}, 4 * 50 * time.Millisecond},
+		"no delay": {shape{rate: 1e6}, 4 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -40,6 +40,7 @@ func main() {
 // plan is what is to be measured.
 type plan struct {
 	muleteer, peer string // programs
+	page           string // what drives the page in Chromium
 	dir            string // where all sides keep their files
 	pairs          int    // how often each side runs
 	quick          bool   // less of everything, to see whether it works
@@ -52,6 +53,7 @@ func bench(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.StringVar(&p.muleteer, "muleteer", "build/muleteer", "the program")
 	flags.StringVar(&p.peer, "peer", "build/tusd", "the program to compare it with, from bench/peers")
+	flags.StringVar(&p.page, "page", "bench/page.mjs", "what drives the page in Chromium")
 	flags.StringVar(&p.dir, "dir", os.TempDir(), "a directory on the disk that is to be measured")
 	flags.IntVar(&p.pairs, "pairs", 5, "how often each side is run")
 	flags.BoolVar(&p.quick, "quick", false, "less of everything, once: it shows that it works, its figures say little")
@@ -77,7 +79,7 @@ func bench(ctx context.Context, args []string) error {
 	defer os.RemoveAll(dir)
 	spread(dir)
 	p.dir = dir
-	for _, program := range []*string{&p.muleteer, &p.peer} {
+	for _, program := range []*string{&p.muleteer, &p.peer, &p.page} {
 		if *program, err = filepath.Abs(*program); err != nil {
 			return err
 		}
@@ -116,9 +118,11 @@ type measure struct {
 func measures(p *plan) []measure {
 	size, small, heads := int64(1<<30), 20_000, 10_000
 	parts, samples := []int{10, 1_000, 100_000}, 300
+	cargo, files := int64(48<<20), 200
 	if p.quick {
 		size, small, heads = 128<<20, 2_000, 1_000
 		parts, samples = []int{10, 100, 1_000}, 50
+		cargo, files = 24<<20, 100
 	}
 	return []measure{
 		{"P1", fmt.Sprintf("one file of %d MiB in one body", size>>20), func(ctx context.Context, r *report) ([]row, error) {
@@ -135,6 +139,12 @@ func measures(p *plan) []measure {
 		}},
 		{"P7", fmt.Sprintf("one more chunk for an upload of %s parts", strings.Trim(fmt.Sprint(parts), "[]")), func(ctx context.Context, r *report) ([]row, error) {
 			return p.swarm(ctx, r, parts, samples)
+		}},
+		{"P9", fmt.Sprintf("one file of %d MiB over a line of 100 ms and 2 MB/s per connection", cargo>>20), func(ctx context.Context, r *report) ([]row, error) {
+			return p.far(ctx, r, cargo, files)
+		}},
+		{"P10", fmt.Sprintf("one file of %d MiB over TLS and a line of 50 ms", size>>20), func(ctx context.Context, r *report) ([]row, error) {
+			return p.long(ctx, r, size)
 		}},
 	}
 }

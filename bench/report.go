@@ -11,12 +11,13 @@ import (
 
 // run is one side's turn.
 type run struct {
-	Measure string  `json:"measure"`
-	Side    string  `json:"side"`
-	Pair    int     `json:"pair"`
-	Units   float64 `json:"units"` // GiB or requests
-	Seconds float64 `json:"seconds"`
-	CPU     float64 `json:"cpu_seconds"` // of the server
+	Measure     string  `json:"measure"`
+	Side        string  `json:"side"`
+	Pair        int     `json:"pair"`
+	Units       float64 `json:"units"` // GiB or requests
+	Seconds     float64 `json:"seconds"`
+	CPU         float64 `json:"cpu_seconds"`           // of the server
+	Connections int     `json:"connections,omitempty"` // that carried something, where they were counted
 }
 
 func (r run) rate() float64 { return r.Units / r.Seconds }

@@ -41,9 +41,12 @@ type way struct {
 }
 
 func newWay(s shape) *way {
-	w := &way{most: wide}
-	if s.rate > 0 {
+	w := &way{most: s.window / 2} // the other half is acknowledged, which is under way back
+	switch {
+	case s.rate > 0:
 		w.most = room + int(s.rate*s.delay.Seconds())
+	case s.window == 0:
+		w.most = wide
 	}
 	w.moved.L = &w.mu
 	return w
