@@ -2,14 +2,13 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"io"
 	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -115,18 +114,9 @@ func TestCertificateThatEnded(t *testing.T) {
 	}
 }
 
-// filling is a body that does not end and counts what is taken of it.
-type filling struct{ n *atomic.Int64 }
-
-func (f filling) Read(p []byte) (int, error) {
-	f.n.Add(int64(len(p)))
-	return len(p), nil
-}
-
-// A server that does not come to read holds no more of an HTTP/2 connection
-// than its windows.
-func TestWindows(t *testing.T) {
-	t.Parallel()
+// overTLS is a house that speaks HTTP/2, a client for it, and its URL.
+func overTLS(t *testing.T) (*house, *http.Server, *http.Client, string) {
+	t.Helper()
 	name := filepath.Join(t.TempDir(), "site")
 	if err := certify(name, time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
@@ -140,28 +130,43 @@ func TestWindows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := h.server()
-	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPut {
-			<-r.Context().Done()
-		}
-	})
-	go server.ServeTLS(listeners[0], "", "")
-	t.Cleanup(func() { server.Close() })
-	root, err := os.ReadFile(name + ".pem")
+	roots, err := trust{CA: name + ".pem"}.roots()
 	if err != nil {
 		t.Fatal(err)
 	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(root)
-	ctx, end := context.WithCancel(t.Context())
-	defer end()
-	base := h.address(listeners[0])
+	server := h.server()
+	served := make(chan error, 1)
+	go func() { served <- server.ServeTLS(listeners[0], "", "") }()
+	t.Cleanup(func() {
+		server.Close()
+		<-served
+	})
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true}}
+	return h, server, client, h.address(listeners[0])
+}
+
+// filling is a body that does not end and counts what is taken of it.
+type filling struct{ n *atomic.Int64 }
+
+func (f filling) Read(p []byte) (int, error) {
+	f.n.Add(int64(len(p)))
+	return len(p), nil
+}
+
+// A server that does not come to read holds no more of an HTTP/2 connection
+// than its windows.
+func TestWindows(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		bodies int
 		want   int64
-	}{{1, 16 << 20}, {8, 64 << 20}} {
-		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true}}
+	}{{1, 32 << 20}, {8, 64 << 20}} {
+		_, server, client, base := overTLS(t)
+		server.Handler = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPut {
+				<-r.Context().Done()
+			}
+		})
 		get := func() {
 			resp, err := client.Get(base)
 			if err != nil {
@@ -177,7 +182,7 @@ func TestWindows(t *testing.T) {
 		var sent atomic.Int64
 		for range test.bodies {
 			go func() {
-				req, _ := http.NewRequestWithContext(ctx, http.MethodPut, base, filling{&sent})
+				req, _ := http.NewRequestWithContext(t.Context(), http.MethodPut, base, filling{&sent})
 				if resp, err := client.Do(req); err == nil {
 					resp.Body.Close()
 				}
@@ -195,5 +200,60 @@ func TestWindows(t *testing.T) {
 		if most := test.want + int64(test.bodies)<<20; sent.Load() > most {
 			t.Errorf("%d bodies: the server took %d bytes, more than %d", test.bodies, sent.Load(), most)
 		}
+	}
+}
+
+// The later request wins on one HTTP/2 connection, too: a body that has stopped
+// coming is ended, and what came of it is kept.
+func TestLaterRequestOverHTTP2(t *testing.T) {
+	t.Parallel()
+	h, _, client, base := overTLS(t)
+	put := func(body io.Reader, length int64) (*http.Response, error) {
+		req, err := http.NewRequest(http.MethodPut, base+"/upload/a", body)
+		if err != nil {
+			return nil, err
+		}
+		req.ContentLength = length
+		req.Header.Set("Content-Range", "bytes 0-999999/1000000")
+		return client.Do(req)
+	}
+	bytesOf := bytes.Repeat([]byte("muleteer"), 125_000)
+	first, stopped := io.Pipe()
+	defer stopped.Close()
+	old := make(chan int, 1)
+	go func() {
+		resp, err := put(first, 1_000_000)
+		if err != nil {
+			old <- 0
+			return
+		}
+		resp.Body.Close()
+		old <- resp.StatusCode
+	}()
+	if _, err := stopped.Write(bytesOf[:400_000]); err != nil {
+		t.Fatal(err)
+	}
+	for metricsBytes(t, h) < 400_000 {
+		runtime.Gosched() // the bytes are on their way
+	}
+	resp, err := put(bytes.NewReader(bytesOf), 1_000_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusCreated && resp.StatusCode != http.StatusOK || resp.ProtoMajor != 2 {
+		t.Errorf("the later request was answered %s over %s, %v: %s", resp.Status, resp.Proto, err, text)
+	}
+	if status := <-old; status/100 == 2 {
+		t.Errorf("the older one was answered %d", status)
+	}
+	got, err := client.Get(base + "/uploads")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer got.Body.Close()
+	if text, _ := io.ReadAll(got.Body); strings.Count(string(text), `"done"`) != 1 {
+		t.Errorf("the file is not there: %s", text)
 	}
 }

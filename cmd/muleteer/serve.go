@@ -115,9 +115,10 @@ func (h *house) server() *http.Server {
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    32 << 10,
 		// HTTP/2 has windows of its own, and with the usual ones a long line is
-		// never full. A connection may keep as much as its window in memory when
-		// the store is slow: a budget for all bodies has to count it.
-		HTTP2:    &http.HTTP2Config{MaxReceiveBufferPerStream: 16 << 20, MaxReceiveBufferPerConnection: 64 << 20},
+		// never full: a stream needs twice what TCP has under way (decision 008).
+		// When the store is slow, a connection keeps as much as its window in
+		// memory: a budget for all bodies has to count it.
+		HTTP2:    &http.HTTP2Config{MaxReceiveBufferPerStream: 32 << 20, MaxReceiveBufferPerConnection: 64 << 20},
 		ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),
 	}
 }
