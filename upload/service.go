@@ -80,6 +80,10 @@ type Chunk struct {
 	Atomic bool
 	// Last says that the file ends where Body ends.
 	Last bool
+	// Progress, if set, is told each new Offset of the upload while Body is
+	// read: bytes that are durable and recorded, so that a client may be told.
+	// Any goroutine may call it, one at a time; it must not block.
+	Progress func(offset int64)
 }
 
 // The methods, in the order of an upload's life:

@@ -167,6 +167,9 @@ func (t *taking) record(ctx context.Context, parts ...store.Part) error {
 		return stateError(err)
 	}
 	t.u.Offset, t.u.Here, t.u.Touched = p.Offset, p.Here, t.s.now()
+	if t.c.Progress != nil {
+		t.c.Progress(p.Offset)
+	}
 	if t.u.Size < 0 && p.Missing >= 0 { // another writer has told the size
 		u, err := t.s.load(ctx, t.u.ID, extent.Extent{})
 		if err != nil {
