@@ -2,6 +2,7 @@ package upload_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -136,9 +137,10 @@ func (s faultyState) Purge(ctx context.Context, id string) error {
 // client sends a file and keeps what it was told. It gives up at the first
 // error.
 type client struct {
-	want  []byte
-	id    string
-	acked int64 // it was told that so many bytes are safe
+	want    []byte
+	id      string
+	acked   int64 // it was told that so many bytes are safe
+	digests map[string][]byte
 }
 
 // A script is what a client does, from wherever it stands. It has to be
@@ -157,6 +159,11 @@ var scripts = map[string]func(s *upload.Service, c *client) error{
 			c.id, c.acked = u.ID, int64(len(c.want))
 		}
 		return err
+	},
+	"digest": func(s *upload.Service, c *client) error {
+		sum := sha256.Sum256(c.want)
+		c.digests = map[string][]byte{"sha-256": sum[:]}
+		return c.send(s, int64(len(c.want)), false)
 	},
 	"concatenation": func(s *upload.Service, c *client) error {
 		half := int64(len(c.want) / 2)
@@ -183,7 +190,7 @@ var scripts = map[string]func(s *upload.Service, c *client) error{
 
 func (c *client) send(s *upload.Service, size int64, atomic bool) error {
 	if c.id == "" {
-		u, err := s.Create(ctx, upload.New{Size: size, Meta: upload.Meta{Name: "f"}})
+		u, err := s.Create(ctx, upload.New{Size: size, Meta: upload.Meta{Name: "f", Digests: c.digests}})
 		if err != nil {
 			return err
 		}

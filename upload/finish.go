@@ -95,6 +95,9 @@ func (s *Service) step(ctx context.Context, u *Record) (again bool, err error) {
 		if err := s.fold(ctx, u); err != nil {
 			return false, err
 		}
+		if err := s.verifyEarly(ctx, u); err != nil {
+			return false, err
+		}
 		u.Phase, u.Due = Joining, s.now().Add(retryJoin)
 		return true, stateError(s.State.Save(ctx, u))
 	case u.Phase == Joining:
@@ -120,6 +123,9 @@ func (s *Service) join(ctx context.Context, u *Record) error {
 			ErrUnavailable, final.Size, final.CRC, u.Size, combined(u.Parts))
 	}
 	u.Final, u.Key = final, final.Key
+	if err := s.verify(ctx, u); err != nil {
+		return verifyError(err)
+	}
 	if s.Hook == nil || u.Partial {
 		return s.done(ctx, u)
 	}

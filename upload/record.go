@@ -42,6 +42,8 @@ type Meta struct {
 	Wire     map[string]string `json:"wire,omitempty"`     // what the protocol has to give back as it came; nobody else reads it
 	PartSize int64             `json:"partSize,omitempty"` // bytes of its numbered parts but the last, 0 until it is fixed
 	Pieces   []Piece           `json:"pieces,omitempty"`   // of the first and last bytes, while a hook may want them
+	Digests  map[string][]byte `json:"digests,omitempty"`  // what the whole file must have, see Digest; it never is Done without
+	Verified bool              `json:"verified,omitempty"` // the digests are right
 }
 
 // Phase is how far an upload has come. It only ever grows.

@@ -151,7 +151,7 @@ func (s *Service) attend(ctx context.Context, u *Record) (err error) {
 		return err
 	case u.full() && u.Phase < Done:
 		_, err := s.finishWithin(ctx, u, takeover)
-		if errors.Is(err, ErrRefused) {
+		if errors.Is(err, ErrRefused) || errors.Is(err, errDigest) {
 			return nil
 		}
 		return err
