@@ -16,10 +16,29 @@ import (
 	"github.com/muleteer/muleteer/upload"
 )
 
+// strict is a writer for which nothing comes after the answer: net/http would
+// only write a line into its log.
+type strict struct {
+	http.ResponseWriter
+	t        testing.TB
+	answered bool
+}
+
+func (s *strict) WriteHeader(code int) {
+	if s.answered {
+		s.t.Errorf("%d after the answer", code)
+	}
+	s.answered = code >= 200
+	s.ResponseWriter.WriteHeader(code)
+}
+
+func (s *strict) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+
 // mount serves uploads by o, and reads finished files back.
-func mount(s *upload.Service, o ietf.Options) http.Handler {
+func mount(t testing.TB, s *upload.Service, o ietf.Options) http.Handler {
 	uploads := ietf.Handler(s, o)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w = &strict{ResponseWriter: w, t: t}
 		id, ok := strings.CutPrefix(r.URL.Path, "/files/")
 		if !ok {
 			uploads.ServeHTTP(w, r)
@@ -103,8 +122,8 @@ func TestVersions(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			wiretest.Play(t, filepath.Join(dir, "*.txt"), func(_ testing.TB, s *upload.Service) http.Handler {
-				return mount(s, quiet)
+			wiretest.Play(t, filepath.Join(dir, "*.txt"), func(t testing.TB, s *upload.Service) http.Handler {
+				return mount(t, s, quiet)
 			})
 		})
 	}
@@ -112,7 +131,7 @@ func TestVersions(t *testing.T) {
 
 // TestConversations plays what is so in some versions only.
 func TestConversations(t *testing.T) {
-	wiretest.Play(t, "testdata/*.txt", func(_ testing.TB, s *upload.Service) http.Handler { return mount(s, quiet) })
+	wiretest.Play(t, "testdata/*.txt", func(t testing.TB, s *upload.Service) http.Handler { return mount(t, s, quiet) })
 }
 
 // TestBounds plays what is so where one request may bring 1000 bytes at most,
@@ -120,12 +139,12 @@ func TestConversations(t *testing.T) {
 func TestBounds(t *testing.T) {
 	o := quiet
 	o.MaxAppend, o.MinAppend = 1000, 100
-	wiretest.Play(t, "testdata/bounds/*.txt", func(_ testing.TB, s *upload.Service) http.Handler { return mount(s, o) })
+	wiretest.Play(t, "testdata/bounds/*.txt", func(t testing.TB, s *upload.Service) http.Handler { return mount(t, s, o) })
 }
 
 // TestInform plays what is so where 104 goes to clients without a version too.
 func TestInform(t *testing.T) {
 	o := quiet
 	o.Inform = true
-	wiretest.Play(t, "testdata/inform/*.txt", func(_ testing.TB, s *upload.Service) http.Handler { return mount(s, o) })
+	wiretest.Play(t, "testdata/inform/*.txt", func(t testing.TB, s *upload.Service) http.Handler { return mount(t, s, o) })
 }
