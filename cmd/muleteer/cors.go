@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/muleteer/muleteer/protocol/ietf"
 	"github.com/muleteer/muleteer/protocol/tus"
 )
 
@@ -24,6 +25,10 @@ func (c crossing) and(d crossing) crossing {
 
 func tusCrossing() crossing {
 	return crossing{strings.Join(tus.Methods(), ", "), tus.RequestHeaders(), tus.ResponseHeaders()}
+}
+
+func ietfCrossing() crossing {
+	return crossing{strings.Join(ietf.Methods(), ", "), ietf.RequestHeaders(), ietf.ResponseHeaders()}
 }
 
 func rangeCrossing() crossing {

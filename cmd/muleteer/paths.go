@@ -9,6 +9,7 @@ import (
 	"github.com/muleteer/muleteer/internal/wire"
 	"github.com/muleteer/muleteer/protocol/contentrange"
 	"github.com/muleteer/muleteer/protocol/files"
+	"github.com/muleteer/muleteer/protocol/ietf"
 	"github.com/muleteer/muleteer/protocol/plain"
 	"github.com/muleteer/muleteer/protocol/tus"
 	"github.com/muleteer/muleteer/upload"
@@ -30,6 +31,7 @@ func (h *house) places() []place {
 	resumable := tus.Handler(h.service, tus.Options{Base: "/tus/", URL: links})
 	likeTusd := tus.Handler(h.service, tus.Options{Base: "/files/", URL: links})
 	named := contentrange.Handler(h.service, contentrange.Options{Base: "/upload/", URL: links, Scope: h.scope})
+	standard := ietf.Handler(h.service, ietf.Options{Base: "/rufh/", URL: links})
 	forms := plain.Handler(h.service, plain.Options{URL: links})
 	reading := files.Handler(h.service, files.Options{URL: links, List: true})
 	finished := either(speaksTus, likeTusd, reading)
@@ -43,6 +45,8 @@ func (h *house) places() []place {
 		{"/files", "files", tusCrossing(), at("/files/", finished)},
 		{"/upload/", "contentrange", rangeCrossing(), either(isPlain, forms, named)},
 		{"/upload", "plain", rangeCrossing(), forms},
+		{"/rufh/", "ietf", ietfCrossing(), standard},
+		{"/rufh", "ietf", ietfCrossing(), standard},
 		{"/uploads/", "uploads", readCrossing(), reading},
 		{"/uploads", "uploads", readCrossing(), h.unlisted(reading)},
 		{"/healthz", "health", crossing{}, only(http.HandlerFunc(healthy))},
