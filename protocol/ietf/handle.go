@@ -28,21 +28,22 @@ func (a *answer) create() error {
 	}
 	if a.inform = a.interim(); a.inform == nil && (c.len != 0 || c.complete) {
 		a.seen, err = a.service.Take(ctx, n, a.chunk(c))
-		return a.told(c, a.begun(err))
+		return a.told(c, a.undo(err))
 	}
 	if a.seen, err = a.service.Create(ctx, n); err != nil {
 		return err
 	}
-	a.inform.begun(a.location(), a.limits(a.seen))
+	a.inform.begins(a.location(), a.limits(a.seen))
 	if c.len != 0 || c.complete {
 		err = a.write(c)
 	}
-	return a.told(c, a.begun(err))
+	a.inform.begun()
+	return a.told(c, a.undo(err))
 }
 
-// begun ends an upload whose first request was so wrong that nobody can go on
+// undo ends an upload whose first request was so wrong that nobody can go on
 // with it. What cannot be removed now expires.
-func (a *answer) begun(err error) error {
+func (a *answer) undo(err error) error {
 	if err != nil && a.seen != nil && errors.Is(err, upload.ErrComplete) {
 		_ = a.service.Remove(context.WithoutCancel(a.r.Context()), a.seen.ID)
 		a.seen.Phase = upload.Gone
@@ -80,7 +81,7 @@ func (a *answer) write(c content) error {
 func (a *answer) chunk(c content) upload.Chunk {
 	a.body = &counted{BodyReader: wire.Body(a.w, a.r), most: a.MaxAppend}
 	var b body = a.body
-	if a.inform != nil && a.v.progress {
+	if a.inform != nil {
 		b = &informed{b, a.inform}
 	}
 	b, verify := verified(b, digests(a.r.Header, "Content-Digest"))

@@ -45,8 +45,9 @@ func serve(t *testing.T, s *upload.Service, o ietf.Options) *house {
 // raw is a connection on which a test writes what it likes.
 type raw struct {
 	net.Conn
-	t *testing.T
-	r *bufio.Reader
+	t      *testing.T
+	r      *bufio.Reader
+	method string // of the last request
 }
 
 func (h *house) dial(t *testing.T) *raw {
@@ -57,11 +58,14 @@ func (h *house) dial(t *testing.T) *raw {
 	}
 	t.Cleanup(func() { c.Close() })
 	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
-	return &raw{c, t, bufio.NewReader(c)}
+	return &raw{Conn: c, t: t, r: bufio.NewReader(c)}
 }
 
 func (c *raw) send(format string, args ...any) {
 	c.t.Helper()
+	if method, _, ok := strings.Cut(format, " /"); ok {
+		c.method = method
+	}
 	if _, err := fmt.Fprintf(c, strings.ReplaceAll(format, "\n", "\r\n"), args...); err != nil {
 		c.t.Fatal(err)
 	}
@@ -71,7 +75,7 @@ func (c *raw) send(format string, args ...any) {
 // connection was closed instead.
 func (c *raw) next() *http.Response {
 	c.t.Helper()
-	res, err := http.ReadResponse(c.r, &http.Request{Method: "POST"})
+	res, err := http.ReadResponse(c.r, &http.Request{Method: c.method})
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || err != nil && strings.Contains(err.Error(), "reset") {
 		return nil
 	}

@@ -15,7 +15,8 @@ type interim struct {
 	w     http.ResponseWriter
 	v     version
 	pace  time.Duration
-	kept  atomic.Int64 // bytes of the upload that are recorded
+	where map[string]string // the fields that tell where a new upload is; nil when that was told
+	kept  atomic.Int64      // bytes of the upload that are recorded
 	mu    sync.Mutex
 	told  int64
 	at    time.Time // of the last one that told of progress
@@ -34,10 +35,20 @@ func (a *answer) interim() *interim {
 	return &interim{w: a.w, v: a.v, pace: a.Pace, at: time.Now()}
 }
 
-// begun tells where the upload is.
-func (i *interim) begun(location, limits string) {
+// begins notes where the upload is, to be told with the first read: then the
+// request has claimed its upload, and a HEAD that follows the 104 ends it
+// before it tells an offset.
+func (i *interim) begins(location, limits string) {
 	if i != nil {
-		i.send(map[string]string{"Location": location, limit: limits})
+		i.where = map[string]string{"Location": location, limit: limits}
+	}
+}
+
+// begun tells where the upload is, once.
+func (i *interim) begun() {
+	if i != nil && i.where != nil {
+		i.send(i.where)
+		i.where = nil
 	}
 }
 
@@ -94,14 +105,17 @@ func (i *interim) end() {
 	i.ended = true
 }
 
-// informed is a body whose client is told, while it is read, how much of it is
-// safe.
+// informed is a body whose client is told, while it is read, where it goes and
+// how much of it is safe.
 type informed struct {
 	body
 	interim *interim
 }
 
 func (b *informed) Read(p []byte) (int, error) {
-	b.interim.progress()
+	b.interim.begun()
+	if b.interim.v.progress {
+		b.interim.progress()
+	}
 	return b.body.Read(p)
 }
