@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/muleteer/muleteer/internal/trial"
 )
 
 // drafts are the modes in which tus-js-client speaks the IETF's protocol.
@@ -44,9 +46,9 @@ func TestTusJSSpeaksIETF(t *testing.T) {
 					if w.name == "empty" {
 						n = 0
 					}
-					u := newTruth(w.name, noise(n, seed(t)+uint64(i)))
+					u := newTruth(w.name, trial.Noise(n, seed(t)+uint64(i)))
 					files[w.name] = u
-					jobs = append(jobs, job{Name: w.name, Version: version, Endpoint: s.url("/rufh/"), File: file(t, u), Input: w.input, Options: w.options})
+					jobs = append(jobs, job{Name: w.name, Version: version, Endpoint: s.URL("/rufh/"), File: file(t, u), Input: w.input, Options: w.options})
 				}
 				done := startNode(t, jobs...).ends(t)
 				for name, u := range files {
@@ -58,8 +60,8 @@ func TestTusJSSpeaksIETF(t *testing.T) {
 				if list := list(t, http.DefaultClient, s, "done"); len(list) != len(files) {
 					t.Errorf("%d files were sent, and %d are there", len(files), len(list))
 				}
-				s.end(t)
-				s.check(t)
+				s.End(t)
+				s.Check(t)
 			})
 		}
 	}
@@ -73,15 +75,15 @@ func TestTusJSSpeaksIETFServerDies(t *testing.T) {
 			t.Run(fmt.Sprintf("%d/%s", version, draft), func(t *testing.T) {
 				t.Parallel()
 				s := serve(t)
-				u := newTruth(draft, noise(24<<20+12_345, seed(t)))
+				u := newTruth(draft, trial.Noise(24<<20+12_345, seed(t)))
 				n := startNode(t, job{
-					Name: u.name, Version: version, Endpoint: s.url("/rufh/"), File: file(t, u), Input: "file",
+					Name: u.name, Version: version, Endpoint: s.URL("/rufh/"), File: file(t, u), Input: "file",
 					Options: map[string]any{"protocol": draft, "chunkSize": 256 << 10},
 				})
 				for _, least := range []int64{1 << 20, 6 << 20, 12 << 20} {
 					n.accepts(t, least)
-					s.kill()
-					if err := s.start(); err != nil {
+					s.Kill()
+					if err := s.Start(); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -89,8 +91,8 @@ func TestTusJSSpeaksIETFServerDies(t *testing.T) {
 				if err := u.download(http.DefaultClient, s); err != nil {
 					t.Error(err)
 				}
-				s.end(t)
-				s.check(t)
+				s.End(t)
+				s.Check(t)
 			})
 		}
 	}
@@ -102,14 +104,14 @@ func TestTusJSSpeaksIETFServerDies(t *testing.T) {
 func TestIETFServerEnds(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	u := newTruth("ending", noise(32<<20, seed(t)))
-	c, err := net.Dial("tcp", s.address)
+	u := newTruth("ending", trial.Noise(32<<20, seed(t)))
+	c, err := net.Dial("tcp", s.Address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(60 * time.Second))
-	fmt.Fprintf(c, "POST /rufh/ HTTP/1.1\r\nHost: %s\r\nUpload-Draft-Interop-Version: 8\r\nUpload-Complete: ?1\r\nContent-Length: %d\r\n\r\n", s.address, u.size)
+	fmt.Fprintf(c, "POST /rufh/ HTTP/1.1\r\nHost: %s\r\nUpload-Draft-Interop-Version: 8\r\nUpload-Complete: ?1\r\nContent-Length: %d\r\n\r\n", s.Address, u.size)
 	r := bufio.NewReader(c)
 	res, err := http.ReadResponse(r, nil)
 	if err != nil || res.StatusCode != 104 {
@@ -138,7 +140,7 @@ func TestIETFServerEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		if first {
-			if err := s.child.Process.Signal(syscall.SIGTERM); err != nil {
+			if err := s.Process().Process.Signal(syscall.SIGTERM); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -146,10 +148,10 @@ func TestIETFServerEnds(t *testing.T) {
 	if safe == 0 {
 		t.Fatal("no progress was told")
 	}
-	if code, err := s.child.code(20 * time.Second); err != nil || code != 0 {
+	if code, err := s.Process().Code(20 * time.Second); err != nil || code != 0 {
 		t.Fatalf("the server ended with code %d, %v", code, err)
 	}
-	if err := s.start(); err != nil {
+	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
 	resp, _ := ask(t, http.DefaultClient, "HEAD", where, nil, "Upload-Draft-Interop-Version", "8")
@@ -164,12 +166,12 @@ func TestIETFServerEnds(t *testing.T) {
 		t.Fatal(resp.Status)
 	}
 	u.named(path.Base(where)) // the rest comes by tus
-	if resp := patch(t, s.url("/tus/"+u.now().id), int(half), u.data[half:]); resp.StatusCode != http.StatusNoContent {
+	if resp := patch(t, s.URL("/tus/"+u.now().id), int(half), u.data[half:]); resp.StatusCode != http.StatusNoContent {
 		t.Fatal(resp.Status)
 	}
 	if err := u.download(http.DefaultClient, s); err != nil {
 		t.Error(err)
 	}
-	s.end(t)
-	s.check(t)
+	s.End(t)
+	s.Check(t)
 }
