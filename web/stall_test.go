@@ -272,6 +272,7 @@ func storm(t *testing.T, seed uint64) {
 	j := job{Options: o, Files: files, XHR: rng.IntN(2) == 0}
 	v.turn()
 	c := send(t, l.URL, j)
+	c.event("filesAdded")
 	for range 3 + rng.IntN(4) {
 		time.Sleep(time.Duration(100+rng.IntN(400)) * time.Millisecond) // what the weather lasts
 		v.turn()

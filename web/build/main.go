@@ -25,7 +25,7 @@ type output struct {
 // outputs is everything that is built.
 func outputs() []output {
 	return []output{
-		{"client.js", "src/index.ts", split}, // and memory.js, fetch.js, which it loads when it needs them
+		{"client.js", "src/index.ts", split}, // and the parts that it loads when it needs them
 		{"client.d.ts", "src/types.ts", declare},
 		{"box.js", "src/box/box.ts", bundle},
 		{"page.js", "src/page/page.ts", bundle},
@@ -108,7 +108,7 @@ func esbuild(root string, o output, split bool) (map[string][]byte, error) {
 		MinifySyntax:        true,
 		MangleProps:         "^_",
 		LegalComments:       api.LegalCommentsNone,
-		TsconfigRaw:         `{"compilerOptions":{"useDefineForClassFields":true}}`,
+		TsconfigRaw:         fmt.Sprintf(`{"compilerOptions":{"useDefineForClassFields":%v}}`, !split), // assignments are shorter, and right where no class has setters
 		LogLevel:            api.LogLevelSilent,
 	})
 	if len(result.Errors) > 0 {

@@ -333,9 +333,9 @@ export interface Uploader {
   readonly options: Readonly<Options>;
   /** All items in the order in which they were added; cancelled ones are not in it. */
   readonly files: readonly UploadItem[];
-  /** This browser can upload. */
+  /** This browser can upload. Always true: one that cannot does not even read this module. */
   readonly support: boolean;
-  /** The features that are missing, by name; empty where support is true. */
+  /** The features that are missing, by name; empty as support is true. */
   readonly missing: readonly string[];
   /** upload() was called, and pause() not since. */
   readonly started: boolean;

@@ -23,7 +23,7 @@ export class Addresses {
   }
 
   _free(a: Address): boolean {
-    return a.until <= this._kit._now();
+    return a.until <= performance.now();
   }
 
   /** The next that works, else the one that was left alone longest. */
@@ -37,7 +37,7 @@ export class Addresses {
   _told(a: Address, well: boolean, since: number): boolean {
     if (well) a.failures = a.until = 0;
     // Requests that failed together are one failure.
-    else if (a.until <= since) a.until = this._kit._now() + this._kit._backOff(++a.failures + 2, this._longest);
+    else if (a.until <= since) a.until = performance.now() + this._kit._backOff(++a.failures + 2, this._longest);
     return !well && this._all.some((x) => x !== a && this._free(x));
   }
 }

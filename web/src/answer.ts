@@ -27,7 +27,7 @@ export function own(a: Answer): { detail: string } | undefined {
 /** What has gone wrong. */
 export function kind(a: Answer): ErrorCode {
   const s = a.status;
-  const known: Record<number, ErrorCode> = {
+  const known: Record<number, ErrorCode | undefined> = {
     0: "network",
     401: "unauthorised",
     403: "forbidden",
@@ -37,10 +37,8 @@ export function kind(a: Answer): ErrorCode {
     507: "full",
     511: "foreign",
   };
-  if (known[s]) return known[s];
-  if (/4(04|05|10)|50[15]/.test(String(s))) return "not-found";
-  if (s < 400) return "foreign";
-  return s >= 500 || /4(08|09|23|25)/.test(String(s)) ? "busy" : "refused";
+  if (/4(04|05|10)|50[15]/.test(`${s}`)) return "not-found";
+  return known[s] ?? (s < 400 ? "foreign" : s >= 500 || /4(08|09|23|25)/.test(`${s}`) ? "busy" : "refused");
 }
 
 /** Milliseconds that the server wants, from Retry-After: seconds, or a date by its own clock. At most an hour. */
@@ -48,7 +46,7 @@ export function retryAfter(a: Answer): number | undefined {
   const value = a.header("Retry-After");
   if (!value) return undefined;
   const here = Date.parse(a.header("Date") ?? "") || Date.now();
-  const ms = /^\d+$/.test(value) ? +value * 1000 : Date.parse(value) - here;
+  const ms = +value * 1000 || Date.parse(value) - here;
   // A little later for each, so that not all come at the same moment.
   return ms >= 0 ? Math.min(ms, 3600_000) + Math.random() * 250 : undefined;
 }

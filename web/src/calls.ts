@@ -21,8 +21,8 @@ export class Calls {
   _refreshing: Promise<boolean> | undefined;
   /** New tokens since something went well. */
   _refreshes = 0;
-  /** The server's time less ours, as last heard, and when by both clocks. */
-  _clock: { server: number; at: number } | undefined;
+  /** The server's time less that of a clock which nobody sets. */
+  _ahead: number | undefined;
 
   constructor(o: Options) {
     this._options = o;
@@ -40,7 +40,7 @@ export class Calls {
     method: string,
     extra: Record<string, string> = {},
     body?: Uint8Array<ArrayBuffer>,
-    signal: AbortSignal = new AbortController().signal,
+    signal?: AbortSignal,
     progress?: (n: number) => void,
   ): Promise<Answer> {
     const o = this._options;
@@ -66,15 +66,13 @@ export class Calls {
     const credentials = !!o.withCredentials;
     const a = await send({ method, url, headers, body, credentials, timeout, signal, progress });
     const date = Date.parse(a.header("Date") ?? "");
-    if (date) this._clock = { server: date - Date.now(), at: Date.now() - now() };
+    if (date) this._ahead = date - now();
     const well = [204, 308, 401, 413].includes(a.status) || own(a) || json(a);
-    return { ...a, token, elsewhere: !signal.aborted && all?._told(address!, !!well, since) };
+    return { ...a, token, elsewhere: !signal?.aborted && all?._told(address!, !!well, since) };
   }
 
-  /** By more than five minutes: against the server, or set back since it was heard. */
+  /** By more than five minutes against the server's, as it was heard last. */
   _clockIsWrong(): boolean {
-    const c = this._clock;
-    const wrong = 300_000;
-    return !!c && (Math.abs(c.server) > wrong || Date.now() - now() - c.at < -wrong);
+    return Math.abs(this._ahead! + now() - Date.now()) > 300_000;
   }
 }

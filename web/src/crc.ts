@@ -2,29 +2,19 @@
 // final XOR all ones. The checksum of no bytes is 0n.
 
 /**
- * Makes the function that sums up bytes, eight at a time. It uses nothing from
- * outside, because its text is the worker's program too. A checksum is two
- * halves of 32 bits, high first.
+ * Makes the function that sums up bytes, four at a time; eight are not faster.
+ * It uses nothing from outside, because its text is the worker's program too.
  */
-export function makeSum(): (bytes: Uint8Array) => [number, number] {
-  const low = new Int32Array(2048);
-  const high = new Int32Array(2048);
+export function makeSum(): (bytes: Uint8Array) => bigint {
+  const low = new Int32Array(1024);
+  const high = new Int32Array(1024);
   for (let i = 0; i < 256; i++) {
-    let l = i;
-    let h = 0;
-    for (let bit = 0; bit < 8; bit++) {
-      const odd = l & 1;
-      l = (l >>> 1) | (h << 31);
-      h >>>= 1;
-      if (odd) {
-        l ^= 0xac4bc9b5;
-        h ^= 0x9a6c9329;
-      }
-    }
-    low[i] = l;
-    high[i] = h;
+    let c = BigInt(i);
+    for (let bit = 0; bit < 8; bit++) c = c & 1n ? (c >> 1n) ^ 0x9a6c9329ac4bc9b5n : c >> 1n;
+    low[i] = Number(BigInt.asIntN(32, c));
+    high[i] = Number(c >> 32n);
   }
-  for (let i = 256; i < 2048; i++) {
+  for (let i = 256; i < 1024; i++) {
     const l = low[i - 256]!;
     const h = high[i - 256]!;
     low[i] = ((l >>> 8) | (h << 24)) ^ low[l & 255]!;
@@ -34,30 +24,22 @@ export function makeSum(): (bytes: Uint8Array) => [number, number] {
     let l = -1;
     let h = -1;
     let i = 0;
-    for (const end = bytes.length - 7; i < end; i += 8) {
-      l ^= bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24);
-      h ^= bytes[i + 4]! | (bytes[i + 5]! << 8) | (bytes[i + 6]! << 16) | (bytes[i + 7]! << 24);
-      const a = 1792 + (l & 255);
-      const b = 1536 + ((l >>> 8) & 255);
-      const c = 1280 + ((l >>> 16) & 255);
-      const d = 1024 + (l >>> 24);
-      const e = 768 + (h & 255);
-      const f = 512 + ((h >>> 8) & 255);
-      const g = 256 + ((h >>> 16) & 255);
-      const k = h >>> 24;
-      l = low[a]! ^ low[b]! ^ low[c]! ^ low[d]! ^ low[e]! ^ low[f]! ^ low[g]! ^ low[k]!;
-      h = high[a]! ^ high[b]! ^ high[c]! ^ high[d]! ^ high[e]! ^ high[f]! ^ high[g]! ^ high[k]!;
+    for (const end = bytes.length - 3; i < end; i += 4) {
+      const a = 768 + ((l ^ bytes[i]!) & 255);
+      const b = 512 + (((l >>> 8) ^ bytes[i + 1]!) & 255);
+      const c = 256 + (((l >>> 16) ^ bytes[i + 2]!) & 255);
+      const d = (l >>> 24) ^ bytes[i + 3]!;
+      l = h ^ low[a]! ^ low[b]! ^ low[c]! ^ low[d]!;
+      h = high[a]! ^ high[b]! ^ high[c]! ^ high[d]!;
     }
     for (; i < bytes.length; i++) {
       const t = (l ^ bytes[i]!) & 255;
       l = ((l >>> 8) | (h << 24)) ^ low[t]!;
       h = (h >>> 8) ^ high[t]!;
     }
-    return [~h >>> 0, ~l >>> 0];
+    return (BigInt(~h >>> 0) << 32n) | BigInt(~l >>> 0);
   };
 }
-
-export const join = (halves: [number, number]): bigint => (BigInt(halves[0]) << 32n) | BigInt(halves[1]);
 
 const POLY = 0x9a6c9329ac4bc9b5n;
 
@@ -99,4 +81,4 @@ export function combine(pieces: Iterable<readonly [crc: bigint, length: number]>
 
 /** As the protocol writes it: eight bytes in base64, the most significant first. */
 export const base64 = (crc: bigint): string =>
-  btoa(String.fromCharCode(...Array.from({ length: 8 }, (_, i) => Number((crc >> BigInt(56 - 8 * i)) & 255n))));
+  btoa(crc.toString(16).padStart(16, "0").replace(/../g, (byte) => String.fromCharCode(parseInt(byte, 16))));

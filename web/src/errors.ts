@@ -1,37 +1,43 @@
 import type { Blame, ErrorCode, Messages, UploadError } from "./types.js";
 
-/** Whose fault it is, what happened, what can be done. A ~ begins what passes by itself. */
-const table: Record<ErrorCode, readonly [Blame, string, string]> = {
-  offline: ["network", "This device is offline.", "~The upload goes on by itself."],
-  network: ["network", "The server does not answer.", "~Check the connection. The upload goes on by itself."],
-  busy: ["server", "The server is busy or restarting ({status}).", "~The upload goes on by itself."],
-  "slow-down": ["server", "The server asks for a pause (429).", "~The upload goes on by itself."],
-  full: ["server", "The server has no space left.", "~What was sent is safe. The upload goes on by itself."],
-  foreign: ["network", "Something other than the upload server answered.", "~Does this network want you to sign in? The upload goes on by itself."],
-  damaged: ["network", "The data arrived damaged.", "~It is sent again."],
-  clock: ["device", "The clock of this device is wrong.", "~Set the clock. The upload goes on by itself."],
-  tab: ["you", "Another tab is uploading this file.", "~If it stops, this one goes on."],
-  unauthorised: ["you", "You have to sign in again.", "What was sent is safe."],
-  forbidden: ["you", "You may not upload this here. {detail}", "Ask whoever runs the server."],
-  "not-found": ["page", "There is no upload server at this address ({status}).", "Check the address, then try again."],
-  "too-large": ["file", "The file is too large{limit}.", "Choose a smaller one."],
-  "too-large-chunk": ["server", "A proxy refuses even small pieces (413).", "Tell whoever runs the server."],
-  refused: ["server", "The server refuses the upload ({status}). {detail}", "Tell whoever runs the server."],
-  unreadable: ["file", "The file cannot be read any more.", "If it was moved or changed, choose it again. What was sent is safe."],
-  changed: ["file", "The content of the file has changed since it was begun.", "Try again to send all of it anew."],
-  mismatch: ["server", "The file on the server is not the one that was sent.", "Try again to send all of it anew."],
-  stream: ["page", "The stream broke off. {detail}", "Begin anew."],
-  "too-small": ["file", "The file is too small{limit}.", "Choose another one."],
-  "too-many": ["you", "These are too many files{limit}.", "Choose fewer."],
-  "file-type": ["file", "Files of this type are not taken{limit}.", "Choose another one."],
-  duplicate: ["you", "The file is in the list already.", "Choose another one."],
-  "gave-up": ["network", "", "Try again."],
-  page: ["page", "The page has a fault. {detail}", "Tell whoever made it."],
+/** What is said of all that passes. */
+const byItself = "The upload goes on by itself.";
+
+/** Whose fault it is, what happened, what can be done. ~ stands for the sentence above, and for passing. */
+const table: Record<ErrorCode, `${Blame}|${string}|${string}`> = {
+  offline: "network|This device is offline.|~",
+  network: "network|The server does not answer.|Check the connection. ~",
+  busy: "server|The server is busy or restarting ({status}).|~",
+  "slow-down": "server|The server wants a pause (429).|~",
+  full: "server|The server has no space left.|What was sent is safe. ~",
+  foreign: "network|Something other than the upload server answered.|Does this network want you to sign in? ~",
+  damaged: "network|The data arrived damaged.|~",
+  clock: "device|The clock of this device is wrong.|Set the clock. ~",
+  tab: "you|Another tab is uploading this file.|~",
+  unauthorised: "you|You have to sign in again.|What was sent is safe.",
+  forbidden: "you|You may not upload this here. {detail}|Tell whoever runs the server.",
+  "not-found": "page|No upload server is at this address ({status}).|Check the address. Try again.",
+  "too-large": "file|The file is too large{limit}.|Choose a smaller one.",
+  "too-large-chunk": "server|A proxy refuses even small pieces (413).|Tell whoever runs the server.",
+  refused: "server|The server refuses the upload ({status}). {detail}|Tell whoever runs the server.",
+  unreadable: "file|The file cannot be read any more.|Choose it again. What was sent is safe.",
+  changed: "file|The file has changed.|Try again: it is sent anew.",
+  mismatch: "server|The file on the server is another one.|Try again: it is sent anew.",
+  stream: "page|The stream broke off. {detail}|Try anew.",
+  "too-small": "file|The file is too small{limit}.|Choose another one.",
+  "too-many": "you|Too many files{limit}.|Choose fewer.",
+  "file-type": "file|Files of this type are not taken{limit}.|Choose another one.",
+  duplicate: "you|The file is in the list already.|Choose another one.",
+  "gave-up": "network||Try again.",
+  page: "page|The page has a fault. {detail}|Tell whoever made it.",
 };
 
 /** The English sentences. */
 export const messages = Object.fromEntries(
-  Object.entries(table).map(([code, [, what, todo]]) => [code, { what, todo: todo.replace("~", "") }]),
+  Object.entries(table).map(([code, words]) => {
+    const [, what, todo] = words.split("|");
+    return [code, { what, todo: todo!.replace("~", byItself) }];
+  }),
 ) as Messages;
 
 export interface About {
@@ -40,6 +46,9 @@ export interface About {
   limit?: string;
   name?: string;
 }
+
+/** What an exception says. */
+export const said = (e: unknown): About => ({ detail: String((e as Error)?.message ?? e) });
 
 /** An error with its sentences. `final` ends what would pass in other cases. */
 export class Failure extends Error implements UploadError {
@@ -58,8 +67,8 @@ export class Failure extends Error implements UploadError {
     final = false,
   ) {
     const all = { ...messages, ...own };
-    const [whose, , advice] = table[code];
-    const passes = advice[0] === "~";
+    const whose = table[code].split("|")[0];
+    const passes = table[code].includes("~");
     const fill = (s: string): string =>
       s.replace(/\{(\w+)\}/g, (_, word: keyof About) => String(about[word] ?? "")).trim();
     const what = fill(all[code].what);

@@ -20,17 +20,14 @@ export function union(s: readonly Extent[]): Extent[] {
 export function missing(s: readonly Extent[], size: number): Extent[] {
   const gaps: Extent[] = [];
   let at = 0;
-  for (const [a, b] of union(s)) {
-    if (a > at) gaps.push([at, Math.min(a, size)]);
+  for (const [a, b] of [...union(s), [size, size]] as Extent[]) {
+    gaps.push([at, Math.min(a, size)]);
     at = Math.max(at, b);
   }
-  gaps.push([at, size]);
   return union(gaps);
 }
 
 /** Reads "0-99,200-299". What cannot be read counts as missing; it is sent again, which harms nobody. */
 export function parse(text: string): Extent[] {
-  const all: Extent[] = [];
-  for (const [, a, b] of text.matchAll(/(\d+)-(\d+)/g)) all.push([+a!, +b! + 1]);
-  return union(all);
+  return union(Array.from(text.matchAll(/(\d+)-(\d+)/g), ([, a, b]) => [+a!, +b! + 1]));
 }

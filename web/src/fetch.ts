@@ -6,8 +6,8 @@ export async function byFetch(c: Call): Promise<Answer> {
   const abort = (): void => stop.abort();
   // What has left cannot be seen, so a slow line gets longer.
   const timer = setTimeout(abort, c.timeout * (1 + (c.body?.length ?? 0) / (1 << 20)));
-  c.signal.addEventListener("abort", abort);
-  if (c.signal.aborted) abort();
+  c.signal?.addEventListener("abort", abort);
+  if (c.signal?.aborted) abort();
   try {
     const r = await fetch(c.url, {
       method: c.method,
@@ -21,6 +21,6 @@ export async function byFetch(c: Call): Promise<Answer> {
     return { status: 0, header: () => null, text: "" };
   } finally {
     clearTimeout(timer);
-    c.signal.removeEventListener("abort", abort);
+    c.signal?.removeEventListener("abort", abort);
   }
 }

@@ -1,6 +1,7 @@
 // One piece, sent.
 
 import { base64 } from "./crc.js";
+import { said } from "./errors.js";
 import type { Item } from "./item.js";
 import { now } from "./meter.js";
 import type { Flight, Piece } from "./pieces.js";
@@ -13,9 +14,9 @@ import { heard } from "./verdict.js";
 export async function send(i: Item, p: Piece): Promise<void> {
   const up = i.uploader;
   const pieces = i._pieces;
-  const f: Flight = { ...p, sent: 0, stop: new AbortController(), since: now() };
+  const f = pieces._fly(p);
+  const { signal } = f.stop;
   const n = f.end - f.start;
-  pieces._flights.add(f);
   i._update();
   const lost = (): void => {
     pieces._flights.delete(f);
@@ -26,7 +27,7 @@ export async function send(i: Item, p: Piece): Promise<void> {
     s = f.kept || !n ? up._sums.sum(f.kept ?? new Uint8Array()) : await slice(i, f);
   } catch (e) {
     lost();
-    if (!f.stop.signal.aborted) i._fail("unreadable", { detail: String((e as Error)?.message ?? e) });
+    if (!signal.aborted) i._fail("unreadable", said(e));
     return;
   }
   const crc = "crc64nvme " + base64(s.crc);
@@ -35,7 +36,7 @@ export async function send(i: Item, p: Piece): Promise<void> {
   f.since = now();
   let a: Answer;
   try {
-    a = await up._calls._send(i, "PUT", headers, s.bytes, f.stop.signal, (sent) => {
+    a = await up._calls._send(i, "PUT", headers, s.bytes, signal, (sent) => {
       f.sent = Math.min(sent, n);
       i._update();
       up._dirty(i);
@@ -44,7 +45,7 @@ export async function send(i: Item, p: Piece): Promise<void> {
     lost();
     throw e;
   }
-  if (f.stop.signal.aborted || i._final) return lost();
+  if (signal.aborted || i._final) return lost();
   pieces._flights.delete(f);
   const theirs = a.header("X-Upload-Checksum");
   if ((a.status === 308 || a.status < 300) && theirs && theirs !== crc) return trouble(i, { ...a, status: 460 }, f);

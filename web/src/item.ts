@@ -1,4 +1,4 @@
-import { Failure } from "./errors.js";
+import { type Failure, said } from "./errors.js";
 import { send } from "./flight.js";
 import { type Lock, lock } from "./lock.js";
 import { Meter, eta, now } from "./meter.js";
@@ -25,15 +25,15 @@ export class Item implements UploadItem {
 
   declare _pieces: Pieces;
   declare _stream: boolean;
-  _begun = false;
-  _preparing = false;
-  _ready = false;
-  _asked = false;
-  _asking = false;
-  _paused = false;
-  _otherTab = false;
+  _begun?: boolean;
+  _preparing?: boolean;
+  _ready?: boolean;
+  _asked?: boolean;
+  _asking?: boolean;
+  _paused?: boolean;
+  _otherTab?: boolean;
   _final: State | undefined;
-  _finishing = false;
+  _finishing?: boolean;
   _hold = 0;
   _timer: ReturnType<typeof setTimeout> | undefined;
   _lastFailure = 0;
@@ -84,27 +84,26 @@ export class Item implements UploadItem {
     return this._pieces._size;
   }
   get acknowledged(): number {
-    return this._final === "done" ? this.size : this._pieces._acknowledged;
+    return this.isComplete() ? this.size : this._pieces._acknowledged;
   }
   get sent(): number {
-    return this._final === "done" ? this.size : this._pieces._sent;
+    return this.isComplete() ? this.size : this._pieces._sent;
   }
   get speed(): number {
-    return this.state === "uploading" || this.state === "checking" ? this._meter.speed(this.sent) : 0;
+    return this.state === "uploading" ? this._meter.speed(this.sent) : 0;
   }
   get eta(): number | undefined {
-    return this._final === "done" ? 0 : this.size < 0 ? undefined : eta(this.size - this.sent, this.speed);
+    return this.isComplete() ? 0 : this.size < 0 ? undefined : eta(this.size - this.sent, this.speed);
   }
   progress(): number {
-    if (this._final === "done") return 1;
-    return this.size > 0 ? this.sent / this.size : 0;
+    return this.size > 0 ? this.sent / this.size : +this.isComplete();
   }
   stats(): Stats {
     const { acknowledged, sent, speed, eta } = this;
     return { size: Math.max(this.size, sent), acknowledged, sent, progress: this.progress(), speed, eta };
   }
   isUploading(): boolean {
-    return this._begun && !this._final && !this._paused;
+    return !!this._begun && !this._final && !this._paused;
   }
   isComplete(): boolean {
     return this._final === "done";
@@ -120,8 +119,7 @@ export class Item implements UploadItem {
     return this.waitingFor === "retry" ? Math.max(0, this._until() - now()) : undefined;
   }
   get retryAt(): number | undefined {
-    const left = this.retryIn();
-    return left === undefined ? undefined : Date.now() + left;
+    return this.waitingFor === "retry" ? Date.now() + this.retryIn()! : undefined;
   }
   _until(): number {
     return Math.max(this._hold, this.uploader._pace._hold);
@@ -143,12 +141,12 @@ export class Item implements UploadItem {
     this._go();
   }
   retry(): void {
-    if (this._final === "done" || this._final === "cancelled") return;
+    if (/done|cancelled/.test(this.state)) return;
     const error = this.error;
     if (this._final) {
       this._final = undefined;
       this._ready = this._asked = false;
-      if (error && (error.code === "changed" || error.code === "mismatch")) this._anew();
+      if (error && /changed|mismatch/.test(error.code)) this._anew();
       this.uploader._reopen(this);
     }
     this.error = undefined;
@@ -161,7 +159,7 @@ export class Item implements UploadItem {
     this._go();
   }
   async cancel(): Promise<void> {
-    if (this._final === "done" || this._final === "cancelled") return;
+    if (/done|cancelled/.test(this.state)) return;
     const there = this._begun && !this._otherTab;
     this._end("cancelled");
     if (there) await this._remove();
@@ -209,7 +207,7 @@ export class Item implements UploadItem {
     if (this.size < 0) {
       this._pieces._more(this.uploader._pace._chunk)?.then(
         () => this._go(),
-        (e) => this._fail("stream", { detail: String(e?.message ?? e) }),
+        (e) => this._fail("stream", said(e)),
       );
     }
     // All was acknowledged, but nobody said that the file is whole.
@@ -221,7 +219,7 @@ export class Item implements UploadItem {
       try {
         await f();
       } catch (e) {
-        this._fail("page", { detail: String((e as Error)?.message ?? e) });
+        this._fail("page", said(e));
       }
       this._unlockIfIdle();
       this._update();
@@ -240,45 +238,33 @@ export class Item implements UploadItem {
           this._asked = false;
           this._pieces._scattered = true;
           this.error = this._error("tab");
-          this._update();
-          this.uploader._pump();
+          this._go();
         });
         this._lock = l;
         if (!(await l.held)) return; // it was given up while waiting
       }
-      if (this._otherTab) {
-        this._otherTab = false;
-        this.error = undefined;
-      }
-      await this._recall();
+      if (this._otherTab) this.error = undefined;
+      this._otherTab = false;
+      const { _scattered, _sums } = this._pieces;
+      const small = this.size <= this.uploader._pace._chunk;
+      if (!this._stream && (!small || this._handle)) await (await this.uploader._recollection())?.recall(this);
       // A file of one piece goes without a question: a server that has it only drops it.
       if (round === this._round && !this._final) {
         this._ready = true;
-        this._asked = this.size <= this.uploader._pace._chunk && !this._begunBefore();
+        this._asked = small && !(_scattered || _sums.size || this.failures || this._salt);
       }
     } catch (e) {
-      this._fail("unreadable", { detail: String((e as Error)?.message) });
+      this._fail("unreadable", said(e));
     } finally {
       this._preparing = false;
-      this._update();
-      this.uploader._pump();
+      this._go();
     }
-  }
-
-  _begunBefore(): boolean {
-    return this._pieces._scattered || this._pieces._sums.size > 0 || this.failures > 0 || !!this._salt;
-  }
-
-  /** Compares the file with what an earlier day remembered, and remembers it. */
-  async _recall(): Promise<void> {
-    if (this.size < 0 || (this.size <= this.uploader._pace._chunk && !this._handle)) return;
-    await (await this.uploader._recollection())?.recall(this);
   }
 
   // Trouble.
 
   _error(code: ErrorCode, about = {}, final = false): Failure {
-    return new Failure(code, this.uploader.options.messages, { name: this.name, ...about }, final);
+    return this.uploader._error(code, { name: this.name, ...about }, final);
   }
 
   /** Nothing is begun for so many milliseconds, by this one or by all. */
@@ -346,7 +332,7 @@ export class Item implements UploadItem {
   }
 
   _resting(): boolean {
-    return this._paused || !this.uploader.started;
+    return !!this._paused || !this.uploader.started;
   }
 
   /** Computes the state from what is the case, and tells if it has changed. */
@@ -367,10 +353,9 @@ export class Item implements UploadItem {
     if (this._otherTab) return "waiting";
     if (!this._ready) return "checking";
     const waits = now() < this._until();
-    const allAcknowledged = this._asked && this.size > 0 && !this._pieces._missing.length;
     if (waits && this.error && (!this._pieces._flights.size || this._asking)) return "waiting";
-    if (allAcknowledged && this.sent >= this.size) return "verifying";
-    return this._asked ? "uploading" : this._pieces._flights.size > 1 || this.acknowledged ? "uploading" : "checking";
+    if (this._asked && this.size > 0 && this.sent >= this.size) return "verifying";
+    return this._asked || this._pieces._flights.size > 1 || this.acknowledged ? "uploading" : "checking";
   }
 }
 

@@ -9,34 +9,24 @@ export interface Lock {
 /** Asks for a lock and calls `busy` if another tab has it. Where there are no locks, it is held at once. */
 export function lock(name: string, busy: () => void): Lock {
   const locks = globalThis.navigator?.locks;
-  if (!locks) return { held: Promise.resolve(true), release() {} };
   const stop = new AbortController();
-  let release!: () => void;
-  const released = new Promise<void>((done) => (release = done));
+  const { signal } = stop;
   const held = new Promise<boolean>((done) => {
-    const hold = (l: Lock | null | object): Promise<void> | undefined => {
-      if (!l) return undefined;
-      done(!stop.signal.aborted);
-      return stop.signal.aborted ? undefined : released;
+    const told = (): void => done(!signal.aborted); // also on a page that may have no locks
+    const hold = (): Promise<void> =>
+      new Promise((release) => {
+        signal.addEventListener("abort", () => release());
+        if (signal.aborted) release();
+        told();
+      });
+    const first = (l: object | null): Promise<void> | void => {
+      if (l) return hold();
+      if (signal.aborted) return told();
+      busy();
+      locks.request(name, { signal }, hold).catch(told);
     };
-    let taken = false;
-    locks
-      .request(name, { ifAvailable: true }, (l) => {
-        taken = !!l;
-        return hold(l);
-      })
-      .then(() => {
-        if (taken || stop.signal.aborted) return done(false);
-        busy();
-        return locks.request(name, { signal: stop.signal }, hold);
-      })
-      .catch(() => done(!stop.signal.aborted)); // a page that may have no locks
+    if (locks) locks.request(name, { ifAvailable: true }, first).catch(told);
+    else told();
   });
-  return {
-    held,
-    release() {
-      stop.abort();
-      release();
-    },
-  };
+  return { held, release: () => stop.abort() };
 }

@@ -64,7 +64,7 @@ export class Pace {
   _shrink(n: number): void {
     this._calm = 0;
     this._mostChunk = Math.min(this._mostChunk, Math.max(least, n >> 1));
-    this._chunk = Math.min(this._chunk, this._mostChunk);
+    this._slow(n);
   }
   /** The line broke with so many bytes under way. */
   _slow(n: number): void {

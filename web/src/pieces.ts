@@ -1,6 +1,7 @@
 // What of one file is missing, what is on its way, and what was acknowledged.
 
 import { base64, combine } from "./crc.js";
+import { now } from "./meter.js";
 import { type Extent, missing, total, union } from "./extents.js";
 
 /** A run of bytes to send; those of a stream are kept until they are acknowledged. */
@@ -26,7 +27,7 @@ export class Pieces {
   /** What was acknowledged since the server was last asked, whose answer may be older. */
   _fresh: Extent[] = [];
   /** Others send the same file: begin somewhere, so that the ways do not cross. */
-  _scattered = false;
+  _scattered?: boolean;
   /** -1 as long as nobody knows. */
   _size: number;
 
@@ -62,20 +63,28 @@ export class Pieces {
    */
   _take(n: number): Piece | undefined {
     if (!this._size) return this._flights.size ? undefined : { start: 0, end: 0 };
-    const some = this._scattered;
-    const i = some ? Math.floor(Math.random() * this._missing.length) : 0;
+    const somewhere = this._scattered ? Math.random() : 0;
+    const i = Math.floor(somewhere * this._missing.length);
     const e = this._missing[i];
     if (!e) return undefined;
-    let [start, end] = e;
-    if (some) start = Math.max(start, Math.floor((start + Math.random() * (end - start)) / n) * n);
-    end = Math.min(end, (Math.floor(start / n) + 1) * n);
-    this._missing.splice(i, 1, ...union([[e[0], start], [end, e[1]]]));
+    const [a, b] = e;
+    const grid = Math.floor((a + somewhere * (b - a)) / n) * n;
+    const start = Math.max(a, grid);
+    const end = Math.min(b, grid + n);
+    this._missing.splice(i, 1, ...union([[a, start], [end, b]]));
     return { start, end };
   }
 
   /** A piece has not arrived. */
   _giveBack(p: Piece): void {
     this._missing = union([...this._missing, [p.start, p.end]]);
+  }
+
+  /** A piece is on its way; that of a question is empty. */
+  _fly(p: Piece): Flight {
+    const f = { ...p, sent: 0, stop: new AbortController(), since: now() };
+    this._flights.add(f);
+    return f;
   }
 
   _arrived(p: Piece, crc: bigint): void {

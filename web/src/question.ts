@@ -3,22 +3,19 @@
 import { json, own } from "./answer.js";
 import { type Extent, parse, total } from "./extents.js";
 import type { Item } from "./item.js";
-import { now } from "./meter.js";
-import type { Flight } from "./pieces.js";
 import type { Answer } from "./transport.js";
 import { good, heard, poll } from "./verdict.js";
 
 /** Asks the server what it has of an item. */
 export async function ask(i: Item): Promise<void> {
   const pieces = i._pieces;
-  const stop = new AbortController();
-  const f: Flight = { start: 0, end: 0, sent: 0, stop, since: now() };
+  const f = pieces._fly({ start: 0, end: 0 });
+  const { signal } = f.stop;
   const answered = (method: string, headers: Record<string, string> = {}): Promise<Answer> =>
-    i.uploader._calls._send(i, method, headers, undefined, stop.signal);
+    i.uploader._calls._send(i, method, headers, undefined, signal);
   i._asking = true;
   pieces._fresh = [];
   i._update();
-  pieces._flights.add(f);
   try {
     let a = await answered("PUT", { "Content-Range": `bytes */${i.size < 0 ? "*" : i.size}` });
     let ranges = a.header("X-Upload-Ranges") ?? a.header("Range") ?? "";
@@ -30,7 +27,7 @@ export async function ask(i: Item): Promise<void> {
       if (d && d.state !== "receiving") a = b;
       else if (d) ranges = d.ranges ?? ranges;
     }
-    if (stop.signal.aborted || i._final) return;
+    if (signal.aborted || i._final) return;
     const unknown = a.status === 404 && own(a);
     if (!unknown && (a.status !== 308 || a.header("Location"))) return heard(i, a, undefined);
     const nothingNew = !pieces._missing.length;

@@ -13,8 +13,9 @@ export class Totals {
   _work = new Meter();
 
   _of(items: readonly Item[]): TotalStats {
-    const states = {} as Record<State, number>;
-    for (const s of "queued checking uploading waiting paused verifying done failed cancelled".split(" ")) states[s as State] = 0;
+    const states: Record<State, number> = {
+      queued: 0, checking: 0, uploading: 0, waiting: 0, paused: 0, verifying: 0, done: 0, failed: 0, cancelled: 0,
+    };
     let size = 0;
     let acknowledged = 0;
     let sent = 0;
@@ -32,10 +33,9 @@ export class Totals {
     }
     const files = items.length;
     const { done, failed } = states;
-    const open = files - done - failed;
-    const speed = open ? this._bytes.speed(came) : 0;
-    const pace = open ? this._work.speed(came + done * fileCost) : 0;
-    const progress = size ? sent / size : files ? done / files : 0;
+    const speed = files > done + failed ? this._bytes.speed(came) : 0;
+    const pace = this._work.speed(came + done * fileCost);
+    const progress = size ? sent / size : done / files || 0;
     return { files, done, failed, states, size, acknowledged, sent, progress, speed, eta: eta(left, pace) };
   }
 }

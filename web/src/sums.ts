@@ -1,8 +1,8 @@
 // Reading and summing up: in a worker where there is one, so that a page stays
 // smooth, else here.
 
-import { join, makeSum } from "./crc.js";
-import { sleep, within } from "./within.js";
+import { makeSum } from "./crc.js";
+import { ended, within } from "./within.js";
 
 /** Bytes that were read, with their checksum. */
 export interface Summed {
@@ -15,20 +15,22 @@ type Waiting = { done: (s: Summed) => void; failed: (e: unknown) => void };
 /** What is smaller is summed up sooner than a worker has heard of it. */
 const worthwhile = 256 << 10;
 
-/** Browsers fail to read what is there: waits before another attempt, in milliseconds, the first because of the worker. */
-const again = [0, 200, 800, 3200];
+/** Browsers fail to read what is there: how often it is read, with a wait that grows from a twentieth of a second to some. */
+const attempts = 5;
 /** So long a megabyte may take, in milliseconds, and a file before its first byte: disks wake up. */
 const slowest = 30_000;
 
-const program = (): string => `const sum = (${makeSum})();
-onmessage = async ({ data: [id, blob] }) => {
-  try {
-    const bytes = new Uint8Array(await blob.arrayBuffer());
-    postMessage([id, bytes, sum(bytes)], [bytes.buffer]);
-  } catch (e) {
-    postMessage([id, , , e.message]);
-  }
-}`;
+/** What the worker does. It uses nothing from outside, because its text is the program. */
+const work = (sum: ReturnType<typeof makeSum>): void => {
+  onmessage = async ({ data: [id, blob] }) => {
+    try {
+      const bytes = new Uint8Array(await blob.arrayBuffer());
+      postMessage([id, bytes, sum(bytes)], { transfer: [bytes.buffer] });
+    } catch (e) {
+      postMessage([id, 0, 0n, (e as Error).message]);
+    }
+  };
+};
 
 export class Sums {
   _worker: Worker | undefined;
@@ -49,9 +51,9 @@ export class Sums {
       try {
         return await within(this._once(blob, !n), slowest * (1 + blob.size / (1 << 20)), signal);
       } catch (e) {
-        if (n >= again.length || signal?.aborted) throw e;
+        if (n + 1 >= attempts || signal?.aborted) throw e;
       }
-      await sleep(again[n]!);
+      await new Promise((done) => setTimeout(done, 50 << (2 * n)));
     }
   }
 
@@ -69,16 +71,16 @@ export class Sums {
 
   sum(bytes: Uint8Array<ArrayBuffer>): Summed {
     this._sum ??= makeSum();
-    return { bytes, crc: join(this._sum(bytes)) };
+    return { bytes, crc: this._sum(bytes) };
   }
 
   _start(): Worker {
     this._threads = false; // unless all of this succeeds
-    const worker = new Worker(URL.createObjectURL(new Blob([program()], { type: "text/javascript" })));
-    worker.onmessage = ({ data: [id, bytes, halves, message] }) => {
+    const worker = new Worker(URL.createObjectURL(new Blob([`(${work})((${makeSum})())`], { type: "text/javascript" })));
+    worker.onmessage = ({ data: [id, bytes, crc, message] }) => {
       const w = this._waiting.get(id);
       this._waiting.delete(id);
-      if (halves) w?.done({ bytes, crc: join(halves) });
+      if (bytes) w?.done({ bytes, crc });
       else w?.failed(new Error(message));
     };
     // A page's policy may forbid the worker, and tells so only here.
@@ -93,7 +95,7 @@ export class Sums {
   close(): void {
     this._worker?.terminate();
     this._worker = undefined;
-    for (const w of this._waiting.values()) w.failed(new Error("ended"));
+    for (const w of this._waiting.values()) w.failed(ended);
     this._waiting.clear();
   }
 }

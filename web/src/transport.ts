@@ -20,7 +20,7 @@ export interface Call {
   credentials: boolean;
   /** Milliseconds for which nothing may move. */
   timeout: number;
-  signal: AbortSignal;
+  signal?: AbortSignal | undefined;
   progress?: ((bytes: number) => void) | undefined;
 }
 
@@ -28,12 +28,6 @@ export const none: Answer = { status: 0, header: () => null, text: "" };
 
 export const send = async (c: Call): Promise<Answer> =>
   typeof XMLHttpRequest === "function" ? byXHR(c) : (await import("./fetch.js")).byFetch(c);
-
-/** Asking a browser for a header that another origin hides would be written to the console. */
-const headerOf =
-  (all: string) =>
-  (name: string): string | null =>
-    new RegExp(`^${name}: *(.*?)\\r?$`, "im").exec(all)?.[1] ?? null;
 
 function byXHR(c: Call): Promise<Answer> {
   return new Promise((done) => {
@@ -43,10 +37,8 @@ function byXHR(c: Call): Promise<Answer> {
       clearTimeout(timer);
       timer = setTimeout(() => x.abort(), c.timeout);
     };
-    const abort = (): void => x.abort();
     const end = (a: Answer): void => {
       clearTimeout(timer);
-      c.signal.removeEventListener("abort", abort);
       done(a);
     };
     x.open(c.method, c.url);
@@ -59,10 +51,15 @@ function byXHR(c: Call): Promise<Answer> {
         c.progress?.(e.loaded);
       };
     }
-    x.onload = () => end({ status: x.status, header: headerOf(x.getAllResponseHeaders()), text: x.responseText });
+    x.onload = () => {
+      // Asking for a header that another origin hides would be written to the console.
+      const all = x.getAllResponseHeaders();
+      const header = (name: string): string | null => new RegExp(`^${name}: *(.*?)\\r?$`, "im").exec(all)?.[1] ?? null;
+      end({ status: x.status, header, text: x.responseText });
+    };
     x.onerror = x.onabort = () => end(none);
-    c.signal.addEventListener("abort", abort);
-    if (c.signal.aborted) return end(none);
+    c.signal?.addEventListener("abort", () => x.abort());
+    if (c.signal?.aborted) return end(none);
     moved();
     x.send(c.body ?? null);
   });

@@ -6,8 +6,9 @@ import type { Item } from "./item.js";
 import { now } from "./meter.js";
 import { least } from "./pace.js";
 import type { Flight } from "./pieces.js";
-import { type Answer, none } from "./transport.js";
+import type { Answer } from "./transport.js";
 import type { ErrorCode } from "./types.js";
+import { within } from "./within.js";
 
 /** So many times in a row bytes may arrive damaged, and an address may be no server's. */
 const tries = 5;
@@ -30,10 +31,7 @@ export function trouble(i: Item, a: Answer, f?: Flight): void {
     i._asked = false;
     if (a.token !== up._calls._token) return; // there is a new one already
     i._hold = Infinity;
-    import("./token.js").then((part) => part.unauthorised(i, a, about), () => {
-      i._hold = 0;
-      trouble(i, none);
-    });
+    within(import("./token.js")).then((part) => part.unauthorised(i, a, about), () => i._wait(3000));
     return;
   }
   if (a.status === 409 && problem) {

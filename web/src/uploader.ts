@@ -1,5 +1,5 @@
 import { Calls } from "./calls.js";
-import { type About, Failure } from "./errors.js";
+import { type About, Failure, said } from "./errors.js";
 import { Emitter } from "./events.js";
 import { Item } from "./item.js";
 import { Pace } from "./pace.js";
@@ -11,15 +11,10 @@ import { within } from "./within.js";
 
 /** Listeners hear of progress no more often, in milliseconds. */
 const often = 100;
-/** The part that remembers is not waited for any longer, in milliseconds. */
-const patience = 3000;
-
-/** The features without which nothing can be uploaded, that are missing here; a browser that can read this has most. */
-const lacking = ["AbortController", "BigInt", "Blob", "TextEncoder"].filter((name) => !(name in globalThis));
-
 export class Client extends Emitter implements Uploader {
-  static readonly missing: readonly string[] = lacking;
-  static readonly support = !lacking.length;
+  // A browser that lacks something that is needed cannot even read this program.
+  static readonly support = true;
+  static readonly missing: readonly string[] = [];
 
   readonly files: Item[] = [];
   started = false;
@@ -35,12 +30,12 @@ export class Client extends Emitter implements Uploader {
   _queue: Item[] = [];
   _keys = new Map<string, Item>();
   _adding: Promise<unknown> = Promise.resolve();
-  _needsToken = false;
+  _needsToken?: boolean;
   _totals = new Totals();
   _changed = new Set<Item>();
   _telling: ReturnType<typeof setTimeout> | undefined;
   _open = 0;
-  _begunOnce = false;
+  _begunOnce?: boolean;
 
   constructor(readonly options: Readonly<Options> = {}) {
     super();
@@ -51,12 +46,12 @@ export class Client extends Emitter implements Uploader {
     this._maxRetries = o.maxRetries ?? o.maxChunkRetries;
     this._memory = o.memory;
     // Now, because later the line may be gone; without this part the server decides.
-    if (o.maxFiles || o.maxFileSize || o.minFileSize || o.fileType) this._limits = import("./limits.js").catch(() => undefined);
+    if (o.maxFiles || o.maxFileSize || o.minFileSize || o.fileType) this._limits = within(import("./limits.js")).catch(() => undefined);
     globalThis.addEventListener?.("online", this._online);
   }
 
-  readonly support = !lacking.length;
-  readonly missing: readonly string[] = lacking;
+  readonly support = true;
+  readonly missing: readonly string[] = [];
 
   // Telling.
 
@@ -78,7 +73,7 @@ export class Client extends Emitter implements Uploader {
   // Adding.
 
   async add(source: Source, about?: AddOptions, origin?: unknown): Promise<Item | undefined> {
-    return (await this._add([[source, about ?? {}]], origin))[0];
+    return (await this._add([[source, about]], origin))[0];
   }
   addFile(file: Source, origin?: unknown): Promise<Item | undefined> {
     return this.add(file, undefined, origin);
@@ -101,7 +96,7 @@ export class Client extends Emitter implements Uploader {
           items.push(await this._take(item, about, origin));
         } catch (e) {
           const error =
-            e instanceof Failure ? e : this._error("page", { detail: String((e as Error)?.message ?? e), name: item.name });
+            e instanceof Failure ? e : this._error("page", { ...said(e), name: item.name });
           skipped.push({ file, error });
           this._emit("error", error);
         }
@@ -129,7 +124,7 @@ export class Client extends Emitter implements Uploader {
       const [code, limit] = (await this._limits)?.exceeded(o, item, this.files.length) ?? [];
       if (code) throw this._error(code, { name, limit: ` (${limit})` });
     }
-    if (item._stream) item._pieces = new ((await import("./stream.js")).streaming(Pieces))(item.file as ReadableStream<Uint8Array>);
+    if (item._stream) item._pieces = new ((await within(import("./stream.js"))).streaming(Pieces))(item.file as ReadableStream<Uint8Array>);
     this.files.push(item);
     this._keys.set(item.key, item);
     this._queue.push(item);
@@ -143,13 +138,13 @@ export class Client extends Emitter implements Uploader {
   _fingerprint(item: Item): string {
     const f = item.file as File;
     // Of what has no date, two may look alike and be different.
-    const date = f.lastModified ?? Math.random();
+    const date = f.lastModified ?? Math.random() * 2 ** 53;
     const text = JSON.stringify([item.name, item.path, item.size, date, this._calls._targets[0]]);
-    return [this._sums.sum(new TextEncoder().encode(text)).crc, item.size, date].map((n) => n.toString(36).replace(".", "")).join("-");
+    return [this._sums.sum(new TextEncoder().encode(text)).crc, item.size, date].map((n) => n.toString(36)).join("-");
   }
 
-  _error(code: ErrorCode, about: About = {}): Failure {
-    return new Failure(code, this.options.messages, about, true);
+  _error(code: ErrorCode, about: About, final = true): Failure {
+    return new Failure(code, this.options.messages, about, final);
   }
 
   // What people do with all of them.
@@ -180,8 +175,8 @@ export class Client extends Emitter implements Uploader {
     for (const i of [...this.files]) if (/failed|waiting/.test(i.state)) i.retry();
   }
   async removeFile(item: Item): Promise<void> {
-    if (item._final === "done") this._drop(item);
-    else await item.cancel();
+    await item.cancel();
+    this._drop(item); // one that was done stays on the server
   }
   _drop(item: Item): void {
     const at = this.files.indexOf(item);
@@ -219,7 +214,7 @@ export class Client extends Emitter implements Uploader {
   /** The part of the program that remembers. Without it nothing is. */
   async _recollection(): Promise<typeof import("./memory.js") | undefined> {
     if (this._memory === null) return undefined;
-    const part = await within(import("./memory.js"), patience).catch(() => undefined);
+    const part = await within(import("./memory.js")).catch(() => undefined);
     if (part) this._memory ??= typeof indexedDB === "object" ? new part.Kept(this._calls._kit) : null;
     return part;
   }
@@ -244,8 +239,6 @@ export class Client extends Emitter implements Uploader {
   close(): void {
     this.started = false;
     for (const i of [...this._active]) i._halt();
-    clearTimeout(this._pace._timer);
-    clearTimeout(this._telling);
     globalThis.removeEventListener?.("online", this._online);
     this._listeners.clear();
     this._sums.close();
