@@ -28,6 +28,7 @@ func outputs() []output {
 		{"client.js", "src/index.ts", split}, // and the parts that it loads when it needs them
 		{"client.d.ts", "src/types.ts", declare},
 		{"box.js", "src/box/box.ts", bundle},
+		{"box.d.ts", "src/element.d.ts", text},
 		{"page.js", "src/page/page.ts", bundle},
 		{"page.css", "src/page/page.css", bundle},
 		{"index.html", "src/page/index.html", text},
