@@ -10,7 +10,7 @@ const table: Record<ErrorCode, `${Blame}|${string}|${string}`> = {
   busy: "server|The server is busy or restarting ({status}).|~",
   "slow-down": "server|The server wants a pause (429).|~",
   full: "server|The server has no space left.|What was sent is safe. ~",
-  foreign: "network|Something other than the upload server answered.|Does this network want you to sign in? ~",
+  foreign: "network|Something other than the server answered.|Does this network want you to sign in? ~",
   damaged: "network|The data arrived damaged.|~",
   clock: "device|The clock of this device is wrong.|Set the clock. ~",
   tab: "you|Another tab is uploading this file.|~",

@@ -48,7 +48,10 @@ export async function send(i: Item, p: Piece): Promise<void> {
   if (signal.aborted || i._final) return lost();
   pieces._flights.delete(f);
   const theirs = a.header("X-Upload-Checksum");
-  if ((a.status === 308 || a.status < 300) && theirs && theirs !== crc) return trouble(i, { ...a, status: 460 }, f);
+  if ((a.status === 308 || a.status < 300) && theirs && theirs !== crc) {
+    pieces._spoilt = theirs;
+    return trouble(i, { ...a, status: 460 }, f);
+  }
   heard(i, a, f, s.crc);
 }
 

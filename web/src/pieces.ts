@@ -28,6 +28,8 @@ export class Pieces {
   _fresh: Extent[] = [];
   /** Others send the same file: begin somewhere, so that the ways do not cross. */
   _scattered?: boolean;
+  /** Set when the server took bytes that are not ours. */
+  _spoilt: string | undefined;
   /** -1 as long as nobody knows. */
   _size: number;
 
@@ -40,6 +42,7 @@ export class Pieces {
   _anew(): void {
     this._missing = union([[0, this._size]]);
     this._sums.clear();
+    this._spoilt = undefined;
   }
 
   get _acknowledged(): number {
@@ -118,11 +121,11 @@ export class Pieces {
     }
   }
 
-  /** The checksum of the whole file, if all of it was sent from here. */
+  /** The checksum of the whole file, if all of it was sent from here. Where bytes arrived as others, it is of none. */
   _sum(): string | undefined {
     const pieces = [...this._sums].sort((x, y) => x[0] - y[0]);
     let at = 0;
     for (const [start, [, n]] of pieces) at = start === at ? at + n : -1;
-    return at === this._size ? base64(combine(pieces.map((p) => p[1]))) : undefined;
+    return at === this._size ? base64(combine(pieces.map((p) => p[1]))) : this._spoilt;
   }
 }
