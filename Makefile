@@ -72,7 +72,7 @@ vuln: ## govulncheck; a finding fails
 
 unit: ## all Go tests with the race detector
 	$(say) 'unit: go test -race'
-	$(GO) test -race -shuffle=on -p 2 -timeout 10m ./...
+	$(GO) test -race -shuffle=on -p 2 -timeout 14m ./...
 
 bench: ## measure against the targets; BENCH='-quick' for a first look
 	$(say) 'bench: building the program, the peer and the load generator'

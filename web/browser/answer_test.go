@@ -14,24 +14,25 @@ import (
 // for requests to /upload/ only: the page itself has come by then.
 type answer struct {
 	kind  string
+	word  string
 	param int
 	given atomic.Int64 // how often it was given
 }
 
 // answers are the kinds of answer that a play can ask for, with a number:
-// "401" asks for the token `right` in all requests, "403", "503" and "507" are
+// "401" wants the token that is named with it, "403", "503" and "507" are
 // those of a proxy, "429" wants a pause of so many seconds, "413" takes no more
 // bytes at once, "portal" is the page of a network that wants a login, and
 // "nothing" ends the connection.
 func newAnswer(argument string) (*answer, error) {
 	kind, param, _ := strings.Cut(argument, " ")
-	a := &answer{kind: kind}
+	a := &answer{kind: kind, word: param}
 	switch kind {
 	case "401", "403", "413", "429", "503", "507", "portal", "nothing":
 	default:
 		return nil, fmt.Errorf("nobody knows how to answer %q", kind)
 	}
-	a.param, _ = strconv.Atoi(param)
+	a.param, _ = strconv.Atoi(param) // 0 where there is none
 	return a, nil
 }
 
@@ -42,7 +43,7 @@ func (a *answer) instead(w http.ResponseWriter, r *http.Request) bool {
 	}
 	switch a.kind {
 	case "401":
-		if r.Header.Get("Authorization") == "Bearer right" {
+		if r.Header.Get("Authorization") == "Bearer "+a.word {
 			return false
 		}
 	case "413":

@@ -129,14 +129,14 @@ func (s *stage) do(verb, argument string) (string, error) {
 	return "", nil
 }
 
+// What of a path has to be the same where a file arrived: all of it, its name,
+// or nothing, where the store needs another name.
+func whole(path string) string   { return path }
+func nothing(path string) string { return "" }
+
 // arrived wants in the store what is in the folder, each once and nothing else.
-// With paths, the folders have to be the same too.
-func (s *stage) arrived(t *testing.T, paths bool) {
+func (s *stage) arrived(t *testing.T, name func(path string) string) {
 	t.Helper()
-	name := filepath.Base
-	if paths {
-		name = func(path string) string { return path }
-	}
 	want := trial.Sums(t, s.dir, name)
 	got := trial.Sums(t, s.server.Store(), name)
 	if len(want) == 0 || !slices.Equal(got, want) {

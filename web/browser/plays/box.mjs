@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { ask, content, dir, open, play, url } from "./stage.mjs";
+import { ask, content, dir, open, play, shot, url } from "./stage.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -29,6 +29,19 @@ await play(async (_, context) => {
   const ids = await page.locator("form").evaluate((f) => new FormData(f).getAll("file"));
   assert.equal(ids.length, 2);
   for (const id of ids) assert.equal((await page.request.get(`${url}/files/${id}`)).status(), 200);
+
+  // Who goes back to the form finds it filled in again by the browser, with the files.
+  await page.goto(url);
+  await page.goBack();
+  await page.waitForFunction(() => new FormData(document.querySelector("form")).getAll("file").length === 2);
+  assert.deepEqual(await page.locator("form").evaluate((f) => new FormData(f).getAll("file")), ids);
+  assert.equal(await valid(), true);
+  await shot(page, "box-again");
+  await box.getByText("2 files are there already.").waitFor();
+  await box.getByRole("button", { name: "Remove them" }).click();
+  assert.equal(await valid(), false);
+  await box.locator("input").setInputFiles([`${dir}/one.bin`, `${dir}/two.bin`]);
+  await box.getByText(/^(Done|Was here already)/).nth(1).waitFor();
 
   await box.getByRole("button", { name: "Remove one.bin" }).click();
   await box.locator("li", { hasText: "one.bin" }).waitFor({ state: "detached" });

@@ -1,5 +1,6 @@
 // By keyboard alone, and as a screen reader hears it.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { ask, content, dir, done, play, reaches } from "./stage.mjs";
 
 await play(async (page) => {
@@ -29,18 +30,9 @@ await play(async (page) => {
   const heard = await page.locator("main").ariaSnapshot();
   await page.keyboard.press("Enter");
   assert.equal(await focused(), "Pause one.bin");
-  console.error(heard);
-  for (const want of [
-    /- heading "Sending 2 files · \d+%" \[level=2\]/,
-    /- button "Pause all"/,
-    /- progressbar "Sending 2 files · \d+%"/,
-    /- list "Files":/,
-    /- text: one\.bin Paused at \d+% · 30 MB/,
-    /- progressbar "one\.bin"/,
-    /- button "Resume one\.bin"/,
-    /- button "Cancel one\.bin"/,
-    /- text: two\.bin \d+% · [\d.]+ (MB|kB|bytes?) of 30 MB/,
-  ]) assert.match(heard, want);
+  // What differs from run to run is left out: how much, how fast, how long.
+  const still = heard.replace(/[\d.,]+(%| (MB|kB|bytes?|sec|min)\b)/g, "N$1").replace(/( · N (MB|kB|byte)\/s)?( · N (sec|min) left)?$/gm, "");
+  assert.equal(still.replace(/N (kB|bytes?)/g, "N MB"), readFileSync("testdata/heard.txt", "utf8").trim());
 
   // Cancel, and think better of it: what has arrived is not thrown away unasked.
   await ask("let", "all");

@@ -18,7 +18,7 @@ const most = 200; // rows; who sends more needs a page and not a form field
  *
  * Attributes: endpoint, token, accept, max-size, max-files, directory,
  * multiple, disabled, required, name, workers. Slots: label, hint. Parts: zone,
- * choose, list, file, name, state, bar, action, remove, problem. Events:
+ * choose, list, file, name, state, bar, action, remove, before, problem. Events:
  * change, and those of the uploader as upload-done, upload-error, upload-progress.
  */
 export class UploadBox extends HTMLElement {
@@ -47,6 +47,7 @@ export class UploadBox extends HTMLElement {
   private list = element("ul", "list");
   private more = element("p", "hint");
   private problem = element("p", "problem");
+  private earlier = element("p", "before", element("span"), " "); // what a reload brought back
   private frame: HTMLElement;
   private status = element("p", "unseen");
   private live = new Live(this.status);
@@ -73,8 +74,16 @@ export class UploadBox extends HTMLElement {
       this.button,
       this.input,
     );
-    this.frame = element("div", "", zone, this.problem, this.list, this.more, this.status);
-    this.list.hidden = this.more.hidden = this.problem.hidden = true;
+    const forget = element("button", "remove", "Remove");
+    forget.type = "button";
+    forget.onclick = () => {
+      this.restored = [];
+      this.account();
+      this.button.focus();
+    };
+    this.earlier.append(forget);
+    this.frame = element("div", "", zone, this.problem, this.earlier, this.list, this.more, this.status);
+    this.list.hidden = this.more.hidden = this.problem.hidden = this.earlier.hidden = true;
 
     const root = this.attachShadow({ mode: "open", delegatesFocus: true });
     const sheet = new CSSStyleSheet();
@@ -275,6 +284,10 @@ export class UploadBox extends HTMLElement {
     const { value } = this;
     for (const id of value) data.append(this.name, id);
     this.internals.setFormValue(this.name && value.length ? data : null, data);
+    const { length } = this.restored;
+    this.earlier.hidden = !length;
+    this.earlier.firstElementChild!.textContent = `${files(length)} ${length === 1 ? "is" : "are"} there already.`;
+    this.earlier.lastElementChild!.textContent = length === 1 ? "Remove it" : "Remove them";
     const all = this.made?.files ?? [];
     const open = all.filter((i) => busy(i) || i.state === "queued" || i.state === "paused").length;
     const failed = all.filter((i) => i.state === "failed").length;

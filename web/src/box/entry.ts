@@ -1,4 +1,5 @@
 import type { UploadItem } from "../types.js";
+import { hundredths } from "./words.js";
 import { deed, link, tell, type Deed } from "./tell.js";
 
 const labels: Record<Deed, string> = {
@@ -46,6 +47,7 @@ export class Entry {
     const title = item.path || item.name;
     write(this.name, title);
     this.name.title = title;
+    this.name.dir = "auto"; // a name in Arabic ends on the left
     this.bar.role = "progressbar";
     this.bar.ariaLabel = title;
     this.bar.ariaValueMin = "0";
@@ -65,7 +67,7 @@ export class Entry {
     this.element.classList.toggle("bad", item.state === "failed");
     this.bar.hidden = item.state === "done" || item.state === "failed";
     this.bar.style.setProperty("--done", String(share));
-    this.bar.ariaValueNow = String(Math.floor(share * 100));
+    this.bar.ariaValueNow = String(hundredths(share, item.state === "done"));
     if (link(item)) this.name.href = link(item);
     this.name.target = "_blank";
     const label = what === "retry" && item.state === "waiting" ? "Try now" : labels[what];

@@ -32,12 +32,13 @@ ul { list-style: none; margin: 0; padding: 0; max-height: 24rem; overflow: auto 
 li { display: flex; flex-wrap: wrap; align-items: center; gap: .35rem .5rem; padding: .6rem 0 }
 li + li { border-top: 1px solid color-mix(in srgb, var(--upload-line) 35%, transparent) }
 .what { flex: 1 1 12rem; min-width: 0 }
-.name { display: block; font-weight: 550; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: inherit }
+.name { display: block; font-weight: 550; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; text-align: match-parent; color: inherit }
 .bad .state, .problem { color: var(--upload-bad) }
 .bar { height: .3rem; margin-top: .3rem; border-radius: 1rem; overflow: hidden; background: color-mix(in srgb, var(--upload-line) 35%, transparent) }
 .bar i { display: block; height: 100%; background: var(--upload-accent); transform-origin: 0 0; transform: scaleX(var(--done, 0)) }
 :dir(rtl) .bar i { transform-origin: 100% 0 }
-li button { min-height: 2.25rem; padding: .2rem .7rem; font-size: .875em }
+li button { padding: .2rem .7rem; font-size: .875em }
+.before { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: .5rem; margin: .5rem 0 0 }
 .problem { margin: .5rem 0 0; font-size: .9em }
 .unseen { position: absolute; width: 1px; height: 1px; margin: -1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap }
 @media (forced-colors: active) { .bar { border: 1px solid CanvasText } .bar i { background: Highlight; forced-color-adjust: none } }

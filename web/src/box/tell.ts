@@ -44,8 +44,10 @@ function waits(item: UploadItem): string {
       return "Another tab sends this file.";
   }
   const left = item.retryIn();
-  const what = item.error?.what ?? "It was interrupted.";
-  return left === undefined ? what : `Tries again in ${span(left / 1000)}. ${what}`;
+  const { what = "It was interrupted.", todo = "" } = item.error ?? {};
+  if (left === undefined) return what;
+  // That it goes on by itself is said by the countdown.
+  return `Tries again in ${span(left / 1000)}. ${what} ${todo.replace("The upload goes on by itself.", "")}`.trim();
 }
 
 /** Deed is what the first button of a row does. */

@@ -42,11 +42,13 @@ export const count = (n: number): string => number("count", {}).format(n);
 /** files tells how many files. */
 export const files = (n: number): string => `${count(n)} ${n === 1 ? "file" : "files"}`;
 
-/** percent never says 100 before all is there. */
-export function percent(part: number): string {
-  const whole = part >= 1 ? 1 : Math.min(Math.floor(part * 100), 99) / 100;
-  return number("percent", { style: "percent" }).format(Math.max(whole, 0));
-}
+/** hundredths never says 100 before all is done: what has left may still be lost. */
+export const hundredths = (part: number, done: boolean): number =>
+  done ? 100 : Math.min(Math.max(Math.floor(part * 100), 0), 99);
+
+/** percent tells how far what is not done yet is, so it never says 100. */
+export const percent = (part: number): string =>
+  number("percent", { style: "percent" }).format(hundredths(part, false) / 100);
 
 /** span tells seconds as a person would: the two largest units at most. */
 export function span(seconds: number): string {
@@ -58,6 +60,9 @@ export function span(seconds: number): string {
   if (s < 86400) return `${one(Math.floor(s / 3600), "hour")} ${one(Math.round((s % 3600) / 60) % 60, "minute")}`;
   return `${one(Math.floor(s / 86400), "day")} ${one(Math.floor((s % 86400) / 3600), "hour")}`;
 }
+
+/** named is a name within a sentence, whose direction it leaves alone. */
+export const named = (name: string): string => (/[\u0590-\u08ff\u202a-\u202e\ufb1d-\ufefc]/.test(name) ? `\u2068${name}\u2069` : name);
 
 /** middle splits a name so that its end, which tells files apart, is never cut off. */
 export function middle(name: string): [string, string] {

@@ -1,6 +1,6 @@
 import type { Remembered, Uploader } from "../types.js";
 import type { Found } from "../box/walk.js";
-import { files } from "../box/words.js";
+import { files, named } from "../box/words.js";
 import { get, show, text } from "./dom.js";
 
 /**
@@ -67,7 +67,7 @@ export class Again {
     const names =
       left
         .slice(0, 3)
-        .map((r) => r.path || r.name)
+        .map((r) => named(r.path || r.name))
         .join(", ") + (left.length > 3 ? ` and ${left.length - 3} more` : "");
     const same = left.length === 1 ? "the same file" : "the same files";
     const what = left.length === 1 ? "An upload was interrupted" : `${files(left.length)} were interrupted`;

@@ -2,7 +2,7 @@ import { Uploader } from "../index.js";
 import type { AddOptions, Skipped, Source, UploadItem } from "../types.js";
 import { Live } from "../box/live.js";
 import { speak } from "../box/speaker.js";
-import { bytes } from "../box/words.js";
+import { bytes, named } from "../box/words.js";
 import type { Found } from "../box/walk.js";
 import { Again } from "./again.js";
 import { Awake, copy, guard, sure } from "./awake.js";
@@ -37,11 +37,12 @@ class Page {
   private shown: Shown = "all";
   private stale = true; // the list has others than it shows
   private timer = 0;
+  private given = -1; // bytes that had arrived when a token was given
 
   constructor() {
     const thumbs = new Thumbs();
     const asks = { thumbs, copy: (l: string[]) => this.copy(l), remove: (i: UploadItem) => void this.remove(i) };
-    this.list = new List(get("list"), () => new FileRow(asks), shows.failed);
+    this.list = new List(get("list"), () => new FileRow(asks), (i) => shows.failed(i) || i.waitingFor === "retry");
     const limit = figure("muleteer-max-size");
     if (limit) text(get("limit"), `Up to ${bytes(limit)} each.`);
     this.listen();
@@ -86,6 +87,8 @@ class Page {
     on("all-links", () => void this.copy(links(uploader)));
     on("all-cancel", () => void this.cancel());
     on("all-clear", () => void this.clear());
+    // Not a button that submits: Enter in the field would press the first of those.
+    on("who-no", () => get<HTMLDialogElement>("who").close());
     on("notice-away", () => {
       get("notice").hidden = true;
       get("pick-files").focus();
@@ -130,7 +133,7 @@ class Page {
     if (item.state !== "done" && item.acknowledged > dear) {
       const yes = await sure(
         get("sure"),
-        `${bytes(item.acknowledged)} of ${item.name} have arrived already. Cancel it and throw them away?`,
+        `${bytes(item.acknowledged)} of ${named(item.name)} have arrived already. Cancel it and throw them away?`,
         "Cancel the upload",
       );
       if (!yes) return;
@@ -181,7 +184,7 @@ class Page {
   }
 
   private skipped(skipped: Skipped[]): void {
-    this.notice(skipped.map((s) => `${s.file instanceof File ? s.file.name : "A file"}: ${s.error.message}`));
+    this.notice(skipped.map((s) => `${s.file instanceof File ? named(s.file.name) : "A file"}: ${s.error.message}`));
   }
 
   // notice shows what a person has to know and no row can say.
@@ -197,14 +200,20 @@ class Page {
   private token(): Promise<string | undefined> {
     const dialog = get<HTMLDialogElement>("who");
     const field = dialog.querySelector("input")!;
+    const there = () => this.uploader.stats().acknowledged;
+    // Nothing has arrived since the last token was given.
+    text(get("who-wrong"), this.given === there() ? "This token is not valid. Enter another one." : "");
     dialog.returnValue = "";
     if (!dialog.open) dialog.showModal();
+    field.focus();
     return new Promise((ok) =>
       dialog.addEventListener(
         "close",
         () => {
-          ok(dialog.returnValue === "yes" ? field.value.trim() || undefined : undefined);
+          const token = dialog.returnValue === "yes" ? field.value.trim() : "";
+          this.given = token ? there() : -1;
           field.value = "";
+          ok(token || undefined);
         },
         { once: true },
       ),

@@ -1,6 +1,6 @@
 import type { UploadItem } from "../types.js";
 import { deed, link, tell, type Deed } from "../box/tell.js";
-import { middle, percent } from "../box/words.js";
+import { hundredths, middle, percent } from "../box/words.js";
 import { icon, make, set, show, text, turn } from "./dom.js";
 import type { Row } from "./list.js";
 import type { Thumbs } from "./thumb.js";
@@ -81,7 +81,7 @@ export class FileRow implements Row<UploadItem> {
     this.bar.classList.toggle("check", state === "verifying");
     this.bar.classList.toggle("still", state === "paused" || state === "waiting");
     this.bar.style.setProperty("--done", String(share));
-    set(this.bar, "aria-valuenow", String(Math.floor(share * 100)));
+    set(this.bar, "aria-valuenow", String(hundredths(share, state === "done")));
     set(this.bar, "aria-valuetext", state === "verifying" ? "Verifying" : `${percent(share)}, ${state}`);
 
     // One button for all deeds, so that the focus stays where it is.
@@ -114,11 +114,13 @@ export class FileRow implements Row<UploadItem> {
       const parts = [make("span", "folder", folder), make("span", "front", front), make("span", "", end)];
       const name = make(href ? "a" : "div", "name", ...parts);
       name.title = full;
+      name.dir = "auto"; // a name in Arabic ends on the left
       this.name.replaceWith(name);
       this.name = name;
     }
     if (href) {
       set(this.name, "href", href);
+      set(this.name, "aria-label", this.item.name); // its parts would be read with gaps
       set(this.name, "target", "_blank");
     }
   }

@@ -1,6 +1,6 @@
 import type { TotalStats, UploadItem, Uploader } from "../types.js";
 import { busy, link } from "../box/tell.js";
-import { bytes, count, files, percent, rate, span } from "../box/words.js";
+import { bytes, count, files, hundredths, percent, rate, span } from "../box/words.js";
 import { get, set, show, text } from "./dom.js";
 
 /** What the list can be narrowed to. */
@@ -53,8 +53,8 @@ export class Sum {
     this.bar.classList.toggle("still", how === "paused" || how === "waiting");
     this.bar.classList.toggle("check", how === "verifying");
     this.bar.classList.toggle("bad", how === "trouble");
-    set(this.bar, "aria-valuenow", String(Math.floor(stats.progress * 100)));
-    set(this.bar, "aria-valuetext", `${percent(stats.progress)}, ${how}`);
+    set(this.bar, "aria-valuenow", String(hundredths(stats.progress, how === "done")));
+    set(this.bar, "aria-valuetext", how === "verifying" ? "Verifying" : `${percent(stats.progress)}, ${how}`);
 
     const open = how !== "done" && how !== "trouble";
     const pause = get("all-pause");
@@ -64,7 +64,9 @@ export class Sum {
       how === "paused" ? (stats.files > 1 ? "Resume all" : "Resume") : stats.files > 1 ? "Pause all" : "Pause",
     );
     show(get("all-cancel"), open);
+    text(get("all-cancel"), stats.files > 1 ? "Cancel all" : "Cancel");
     show(get("all-retry"), stats.failed > 0);
+    text(get("all-retry"), stats.failed > 1 ? "Try all again" : "Try again");
     show(get("all-links"), !open && stats.done > 1);
     show(get("all-clear"), !open);
 
@@ -90,6 +92,8 @@ export class Sum {
         return `! ${files(stats.failed)} did not arrive · ${this.title}`;
       case "paused":
         return `Paused at ${at} · ${this.title}`;
+      case "verifying":
+        return `Verifying · ${this.title}`;
       default:
         return `${at} · ${this.title}`;
     }
