@@ -83,7 +83,7 @@ func (h *handler) raw(w http.ResponseWriter, r *http.Request) ([]*upload.Record,
 
 // one adds one file to files.
 func (h *handler) one(ctx context.Context, files []*upload.Record, m upload.Meta, kind string, c upload.Chunk) ([]*upload.Record, error) {
-	if t, _, err := mime.ParseMediaType(kind); err != nil || !strings.Contains(t, "/") || len(kind) > nameLimit {
+	if t, _, err := mime.ParseMediaType(kind); err != nil || !strings.Contains(t, "/") || len(kind) > wire.NameLimit {
 		kind = ""
 	}
 	u, err := h.s.Take(ctx, upload.New{Protocol: Protocol, Size: c.Size, Meta: m, Type: kind}, c)
