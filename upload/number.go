@@ -29,7 +29,13 @@ func (s *Service) WriteNumbered(ctx context.Context, id string, number int64, c 
 		return u, err
 	}
 	if number == 1 { // any other may be the last one, and shorter
-		if u, err = s.fixPartSize(ctx, u, c.Len); err != nil {
+		if u, err = s.Amend(ctx, id, func(m *Meta) bool {
+			if m.PartSize > 0 || c.Len == 0 {
+				return false
+			}
+			m.PartSize = c.Len
+			return true
+		}); err != nil {
 			return u, err
 		}
 	}
@@ -114,24 +120,6 @@ func (s *Service) Complete(ctx context.Context, id string, numbers []int64) (*Re
 	for _, p := range aside {
 		if err := s.Remove(ctx, p.ID); err != nil {
 			s.log().Warn("a part that was placed stays until it expires", "id", p.ID, "error", err)
-		}
-	}
-	return u, nil
-}
-
-// fixPartSize keeps the size of the parts, if it is not known yet.
-func (s *Service) fixPartSize(ctx context.Context, u *Record, size int64) (*Record, error) {
-	for u.Meta.PartSize == 0 && size > 0 {
-		u.Meta.PartSize = size
-		err := s.State.Save(ctx, u)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, ErrChanged) {
-			return u, stateError(err)
-		}
-		if u, err = s.load(ctx, u.ID, extent.Extent{}); err != nil {
-			return u, err
 		}
 	}
 	return u, nil

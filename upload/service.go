@@ -95,6 +95,7 @@ type Chunk struct {
 //	Find     tells of many               get.go
 //	Write    takes bytes                 write.go
 //	SetSize  takes the length            write.go
+//	Amend    takes what is said late     write.go
 //	WriteNumbered, Complete: the same by the numbers of parts   number.go
 //	Open     reads a finished file       get.go
 //	Remove   ends it                     remove.go

@@ -85,6 +85,7 @@ func (s *Service) accept(ctx context.Context, u *Record) error {
 		var err error
 		v, err = s.ask(ctx, u, k)
 		if errors.Is(err, ErrRefused) {
+			u.Meta.Refused = err.Error()
 			return cmp.Or(s.forget(ctx, u), err)
 		}
 		if err != nil {
@@ -201,7 +202,11 @@ func (t *taking) pass(ctx context.Context, u *Record, before Turn) error {
 		}
 		_, err := t.s.ask(ctx, u, k)
 		if errors.Is(err, ErrRefused) {
-			if e := t.s.end(ctx, u.ID, func(*Record) bool { return true }); e != nil && !errors.Is(e, ErrGone) {
+			refused := func(u *Record) bool {
+				u.Meta.Refused = err.Error()
+				return true
+			}
+			if e := t.s.end(ctx, u.ID, refused); e != nil && !errors.Is(e, ErrGone) {
 				return e
 			}
 		}

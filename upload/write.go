@@ -80,6 +80,23 @@ func (s *Service) SetSize(ctx context.Context, id string, size int64) (*Record, 
 	return s.Write(ctx, id, Chunk{At: 0, Len: 0, Size: size})
 }
 
+// Amend changes what the client has said of a file of which bytes are missing
+// still: a name that it tells late, the size of its parts. The name under which
+// the file appears was fixed before. What change leaves alone, by answering
+// false, is not saved; it may be called more than once, and must not write to
+// maps of what it is given.
+func (s *Service) Amend(ctx context.Context, id string, change func(*Meta) bool) (*Record, error) {
+	for {
+		u, err := s.load(ctx, id, extent.Extent{})
+		if err != nil || u.Phase != Receiving || !change(&u.Meta) {
+			return u, err
+		}
+		if err := s.State.Save(ctx, u); !errors.Is(err, ErrChanged) {
+			return u, stateError(err)
+		}
+	}
+}
+
 // setSize keeps the size if it can be true.
 func (s *Service) setSize(ctx context.Context, u *Record, size int64) (*Record, error) {
 	if size > s.limit() {

@@ -1,0 +1,71 @@
+package upload_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/muleteer/muleteer/extent"
+	"github.com/muleteer/muleteer/upload"
+)
+
+// What several requests say late is all kept, while bytes come; once the file
+// is whole, nothing is changed any more.
+func TestAmendWhileBytesCome(t *testing.T) {
+	onEachGrid(t, func(t *testing.T, h *house) {
+		want := content(1, 2000)
+		u := h.begin(t, upload.New{Size: -1})
+		var all sync.WaitGroup
+		for i := range 10 {
+			all.Go(func() {
+				_, err := h.Amend(ctx, u.ID, func(m *upload.Meta) bool {
+					m.Name += "x"
+					return true
+				})
+				if err != nil {
+					t.Error(err)
+				}
+				c := piece(want, extent.At(int64(i)*200, 200))
+				c.Size = 2000
+				if i > 0 {
+					c.Size = -1
+				}
+				if _, err := h.Write(ctx, u.ID, c); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		h.wantDone(t, u.ID, want)
+		v, err := h.Amend(ctx, u.ID, func(m *upload.Meta) bool {
+			m.Name = "late"
+			return true
+		})
+		if err != nil || v.Meta.Name != "xxxxxxxxxx" {
+			t.Errorf("%q, %v", v.Meta.Name, err)
+		}
+	})
+}
+
+// Why a file was refused is remembered with it, so that its other chunks can
+// be told.
+func TestRefusalIsRemembered(t *testing.T) {
+	for _, kind := range []upload.Kind{upload.FirstBytes, upload.Completing} {
+		h := newHouse(grids["cells"])
+		h.Hook = func(_ context.Context, turn upload.Turn) (upload.Verdict, error) {
+			if turn.Kind == kind {
+				return upload.Verdict{}, &upload.Refusal{Reason: "no " + string(kind)}
+			}
+			return upload.Verdict{}, nil
+		}
+		u := h.begin(t, upload.New{Size: 5000})
+		_, err := h.Write(ctx, u.ID, piece(content(1, 5000), extent.Extent{End: 5000}))
+		wantErr(t, err, upload.ErrRefused)
+		u, err = h.Get(ctx, u.ID)
+		wantErr(t, err, upload.ErrGone)
+		if want := fmt.Sprintf("%v: no %s", upload.ErrRefused, kind); u.Meta.Refused != want {
+			t.Errorf("%q, want %q", u.Meta.Refused, want)
+		}
+	}
+}
