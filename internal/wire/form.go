@@ -72,9 +72,8 @@ func (f *Form) Drain() error {
 	return f.broken(err)
 }
 
-// Whole tells whether the body came to its end: what is broken in it then is
-// the client's doing and not the line's.
-func (f *Form) Whole() bool { return f.body.Ended() }
+// Body is the body of the form as it comes.
+func (f *Form) Body() *BodyReader { return f.body }
 
 // broken says that an error of the parser is the client's, unless it came from
 // further below.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -80,9 +81,17 @@ func (p *player) expand(s string) string {
 }
 
 // bytes returns what a notation of bytes means: "@rand N SEED [from K]", a
-// quoted Go string, or the text itself.
+// part of a form, a quoted Go string, or the text itself.
 func (p *player) bytes(s string) []byte {
 	s = p.expand(s)
+	switch word, rest, _ := strings.Cut(s, " "); word {
+	case "@fields":
+		return p.formFields(rest)
+	case "@file":
+		return p.formFile(rest)
+	case "@end":
+		return []byte("--x--\r\n")
+	}
 	var n, from int
 	var seed uint64
 	if strings.HasPrefix(s, "@rand ") {
@@ -99,6 +108,32 @@ func (p *player) bytes(s string) []byte {
 		return []byte(text)
 	}
 	return []byte(s)
+}
+
+// formFields returns the parts of a form that are not files, from a query.
+func (p *player) formFields(query string) []byte {
+	var b bytes.Buffer
+	for pair := range strings.SplitSeq(query, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		fmt.Fprintf(&b, "--x\r\nContent-Disposition: form-data; name=\"%s\"\r\n\r\n%s\r\n", p.unescaped(name), p.unescaped(value))
+	}
+	return b.Bytes()
+}
+
+// formFile returns the part of a form that is a file.
+func (p *player) formFile(s string) []byte {
+	name, rest, _ := strings.Cut(s, " ")
+	filename, content, _ := strings.Cut(rest, " ")
+	return fmt.Appendf(nil, "--x\r\nContent-Disposition: form-data; name=\"%s\"; filename=\"%s\"\r\nContent-Type: application/octet-stream\r\n\r\n%s\r\n",
+		p.unescaped(name), p.unescaped(filename), p.bytes(content))
+}
+
+func (p *player) unescaped(s string) string {
+	u, err := url.QueryUnescape(s)
+	if err != nil {
+		p.fail("%v", err)
+	}
+	return u
 }
 
 // Rand returns n bytes, from the given one on, of an endless stream of bytes

@@ -32,6 +32,9 @@ import (
 //	> Upload-Length: 10       and neither it nor Transfer-Encoding is given
 //	>> "hello"                bytes: text, a quoted string, or @rand N SEED [from K]; with
 //	                          Transfer-Encoding: chunked each line is a chunk
+//	>> @fields a=b&c=d        parts of a form with the boundary x, percent-encoded here
+//	>> @file NAME FILENAME B  a part with a file, B being bytes
+//	>> @end                   the end of a form
 //	>> @trailer Name: value   after the last chunk
 //	>> @hold                  no more comes for now; a further block of ">>" lines goes on
 //	>> @cut                   the connection is closed

@@ -1,0 +1,97 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+)
+
+// A Glimpse is what the beginning of a request's body shows, for those who
+// have to tell protocols apart before one of them reads it.
+type Glimpse struct {
+	Fields map[string]string // that are whole, but for files; those of a form, or of a JSON object
+	First  string            // name of the first part of a form, "" if there is none
+	File   *FormPart         // the head of the first file of a form, nil if none is seen
+	Whole  bool              // the body has no more
+}
+
+// Glance looks at the first bytes of a request's body; whole tells that there
+// are no more.
+func Glance(r *http.Request, head []byte, whole bool) Glimpse {
+	g := Glimpse{Fields: map[string]string{}, Whole: whole}
+	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		return g
+	}
+	switch kind {
+	case "multipart/form-data":
+		g.form(multipart.NewReader(bytes.NewReader(head), params["boundary"]))
+	case "application/x-www-form-urlencoded":
+		values, err := url.ParseQuery(string(head))
+		for name := range values {
+			if whole && err == nil {
+				g.Fields[name] = values.Get(name)
+			}
+		}
+	case "application/json":
+		if whole {
+			g.Fields = Object(head)
+		}
+	}
+	return g
+}
+
+// form looks at the parts of a form.
+func (g *Glimpse) form(parts *multipart.Reader) {
+	for fields := 0; fields < formFields; fields++ {
+		part, err := parts.NextRawPart()
+		if err != nil {
+			return
+		}
+		p, err := formPart(part)
+		if err != nil {
+			return
+		}
+		if g.First == "" {
+			g.First = p.Name
+		}
+		if p.File {
+			if g.File == nil {
+				g.File = p
+			}
+			continue
+		}
+		value, err := io.ReadAll(io.LimitReader(part, formField+1))
+		if err != nil || len(value) > formField {
+			return
+		}
+		g.Fields[p.Name] = string(value)
+	}
+}
+
+// Object returns the members of a JSON object that are strings, numbers or
+// booleans, as text; none if it is no object.
+func Object(document []byte) map[string]string {
+	fields := map[string]string{}
+	var members map[string]any
+	d := json.NewDecoder(bytes.NewReader(document))
+	d.UseNumber()
+	if d.Decode(&members) != nil {
+		return fields
+	}
+	for name, member := range members {
+		switch v := member.(type) {
+		case string:
+			fields[name] = v
+		case json.Number:
+			fields[name] = v.String()
+		case bool:
+			fields[name] = map[bool]string{true: "true", false: "false"}[v]
+		}
+	}
+	return fields
+}
