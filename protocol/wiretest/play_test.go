@@ -61,9 +61,9 @@ func TestConversationsThatHold(t *testing.T) {
 		"> POST / HTTP/1.1\n> Content-Length: 9\n> Expect: 100-continue\n< 100\n>> hello\n>> @hold\n\n>> more\n< 222\n<< hellomore",
 		"> PUT / HTTP/1.0\n> Content-Length: 5\n>> hello\n< 222\n< Connection: close",
 		"> POST /abort HTTP/1.1\n< closed",
-		"> POST / HTTP/1.1\n>> @fields a=b%20c&d=\n>> @file f a%22 @rand 3 1\n>> @end\n< 222\n" +
+		"> POST / HTTP/1.1\n>> @fields a=b%20c&d=\n>> @file f a%22 hi ho\n>> @end\n< 222\n" +
 			`<< ~"--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nb c\r\n--x\r\nContent-Disposition: form-data; name=\"d\"\r\n\r\n\r\n--x\r\n"` + "\n" +
-			`<< ~"name=\"f\"; filename=\"a\"\"\r\nContent-Type: application/octet-stream\r\n\r\n$[raw @rand 3 1]\r\n--x--\r\n"`,
+			`<< ~"name=\"f\"; filename=\"a\"\"\r\nContent-Type: application/octet-stream\r\n\r\nhi ho\r\n--x--\r\n"`,
 	} {
 		if why := run(t, text); why != "" {
 			t.Errorf("%s\n%s", text, why)

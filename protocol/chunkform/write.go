@@ -1,0 +1,324 @@
+package chunkform
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/muleteer/muleteer/extent"
+	"github.com/muleteer/muleteer/upload"
+)
+
+// attempts is how often a request looks for its upload again, when others
+// begin and end uploads of the same name at the same time.
+const attempts = 16
+
+// write takes a chunk into its upload, which it begins if it has to.
+func (h *handler) write(ctx context.Context, q *request, c *content) (*upload.Record, error) {
+	for range attempts {
+		u, err := h.mine(ctx, q)
+		if err != nil {
+			return u, err
+		}
+		switch {
+		case u == nil:
+			u, err = h.begin(ctx, q, c)
+		case u.Phase == upload.Done:
+			err = h.compare(ctx, q, c, u)
+		default:
+			u, err = h.put(ctx, q, c, u)
+		}
+		if errors.Is(err, upload.ErrExists) && c.rewind() {
+			continue // another request was first to begin it
+		}
+		return u, err
+	}
+	return nil, upload.ErrBusy
+}
+
+// mine returns the upload to which a chunk belongs, finished or not; nil if it
+// begins one.
+func (h *handler) mine(ctx context.Context, q *request) (*upload.Record, error) {
+	u, err := h.open(ctx, q)
+	anew := q.sequential && q.first()
+	switch {
+	case err != nil:
+		return nil, err
+	case u != nil && anew:
+		return nil, h.supersede(ctx, u)
+	case u != nil:
+		return u, nil
+	}
+	if err := h.refused(ctx, q); err != nil {
+		return nil, err
+	}
+	if u, err = h.done(ctx, q); err != nil || u != nil && !anew {
+		return u, err
+	}
+	if resumed, _ := q.said.get("qqresume"); q.alone && resumed == "true" {
+		return nil, errReset
+	}
+	return nil, nil
+}
+
+// errReset tells Fine Uploader, which resumes without asking what is here, to
+// start over.
+var errReset = fmt.Errorf("%w any more; it starts over", upload.ErrNotFound)
+
+// supersede ends an upload of which the first chunk comes again, from a client
+// that calls all its files by their names.
+func (h *handler) supersede(ctx context.Context, u *upload.Record) error {
+	if u.Phase != upload.Receiving {
+		// Its bytes are all here, and nobody throws away a whole file.
+		u, err := h.s.Settle(ctx, u.ID)
+		if err == nil && u.Phase != upload.Done {
+			err = upload.ErrBusy
+		}
+		return err
+	}
+	err := h.s.Remove(ctx, u.ID)
+	if errors.Is(err, upload.ErrNotFound) || errors.Is(err, upload.ErrGone) {
+		err = nil
+	}
+	return err
+}
+
+// begin takes the first chunk that comes of a file.
+func (h *handler) begin(ctx context.Context, q *request, c *content) (*upload.Record, error) {
+	if h.s.MaxSize > 0 && q.total > h.s.MaxSize {
+		return nil, upload.ErrTooLarge
+	}
+	k, err := q.chunk(c, 0)
+	if err != nil {
+		return nil, err
+	}
+	if q.sequential && k.At > 0 {
+		return nil, fmt.Errorf("nothing is here of what comes before this chunk: %w", upload.ErrOffset)
+	}
+	n := upload.New{
+		Protocol: q.client.name, Size: k.Size, Meta: q.meta, Type: q.kind, Fingerprint: q.key,
+		Chunk: max(q.step, q.length, 0),
+	}
+	if q.whole {
+		n.Chunk = 0
+		c.hold(upload.Small) // so that it can be taken again
+		k.Verify = nil
+		// Two who send one small file at once end with one file, unless there is
+		// one that was sent long ago.
+		old, err := h.find(ctx, q, upload.Done)
+		if err != nil {
+			return nil, err
+		}
+		n.Once = old == nil && !q.sequential
+		return h.s.Take(ctx, n, k)
+	}
+	u, err := h.s.Create(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	return h.put(ctx, q, c, u)
+}
+
+// put writes a chunk to its upload.
+func (h *handler) put(ctx context.Context, q *request, c *content, u *upload.Record) (*upload.Record, error) {
+	k, err := q.chunk(c, u.Meta.PartSize)
+	if err != nil {
+		return u, err
+	}
+	switch {
+	case q.sequential && k.At > u.Offset:
+		return u, fmt.Errorf("the chunk before this one is not here: %w", upload.ErrOffset)
+	case q.measured() && !q.whole:
+		k.Verify = func() error { return h.measure(ctx, q, u.ID, k.At, c.n) }
+	}
+	if name := q.meta.Name; q.lateName && name != "" {
+		if _, err := h.s.Amend(ctx, u.ID, func(m *upload.Meta) bool {
+			before := m.Name
+			m.Name = cmp.Or(before, name)
+			return before == ""
+		}); err != nil {
+			return u, err
+		}
+	}
+	u, err = h.s.Write(ctx, u.ID, k)
+	if errors.Is(err, upload.ErrInterrupted) && u != nil {
+		return h.outlive(ctx, q, u, k)
+	}
+	return u, err
+}
+
+// chunk says where the bytes of a request belong, if the chunks but the last
+// have partSize bytes, 0 while that is not known. It may have to hold them for
+// that.
+func (q *request) chunk(c *content, partSize int64) (upload.Chunk, error) {
+	k := upload.Chunk{At: q.at, Len: q.length, Size: q.size(), Body: c, Last: q.last && q.size() < 0}
+	switch {
+	case q.whole && k.Len < 0:
+		k.At, k.Len = 0, k.Size
+		return k, nil
+	case !q.measured():
+		return k, nil
+	case q.index == 0:
+		k.At = 0
+	case partSize > 0:
+		k.At = product(q.index, partSize)
+	case !c.hold(holdLimit):
+		return k, held(c)
+	case !q.last:
+		k.At = product(q.index, int64(len(c.held)))
+	case q.total >= 0:
+		k.At = max(q.total-int64(len(c.held)), 0) // too much is refused below
+	default:
+		return k, fmt.Errorf("the last chunk came before the others, and nothing tells its place: %w", upload.ErrOffset)
+	}
+	if c.held != nil {
+		k.Len = int64(len(c.held))
+	}
+	if q.total >= 0 && k.At > q.total-max(k.Len, 0) {
+		return k, fmt.Errorf("the chunk lies beyond the end of the file of %d bytes: %w", q.total, upload.ErrInvalid)
+	}
+	return k, nil
+}
+
+// product is a times b, extent.Max if that is too much.
+func product(a, b int64) int64 {
+	if b > 0 && a > extent.Max/b {
+		return extent.Max
+	}
+	return a * b
+}
+
+// measure keeps the size of the chunks, which shows by one of them that is not
+// the last, and refuses one of n bytes at at that contradicts it.
+func (h *handler) measure(ctx context.Context, q *request, id string, at, n int64) error {
+	if q.last {
+		if q.total >= 0 && at+n != q.total {
+			return fmt.Errorf("the last chunk ends at %d and not at %d: %w", at+n, q.total, upload.ErrInvalid)
+		}
+		return nil
+	}
+	u, err := h.s.Amend(ctx, id, func(m *upload.Meta) bool {
+		if m.PartSize > 0 || n == 0 {
+			return false
+		}
+		m.PartSize = n
+		return true
+	})
+	if err == nil && u.Meta.PartSize != n {
+		err = fmt.Errorf("a chunk of %d bytes among chunks of %d: %w", n, u.Meta.PartSize, upload.ErrInvalid)
+	}
+	return err
+}
+
+// compare reads a chunk of a file that is finished. A repeat is nothing new;
+// other bytes are another file, which cannot be told apart from this one.
+func (h *handler) compare(ctx context.Context, q *request, c *content, u *upload.Record) error {
+	k, err := q.chunk(c, u.Meta.PartSize)
+	if err != nil {
+		return err
+	}
+	r, _, err := h.s.Open(ctx, u.ID, extent.At(k.At, -1))
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	another := fmt.Errorf("%w: a file of this name and size was finished not long ago, and this is another one; rename it", upload.ErrConflict)
+	sent, here := make([]byte, 64<<10), make([]byte, 64<<10)
+	for {
+		n, err := c.Read(sent)
+		if m, _ := io.ReadFull(r, here[:n]); !bytes.Equal(sent[:n], here[:m]) {
+			return another
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if k.Len >= 0 && c.n != k.Len || k.Last && k.At+c.n != u.Size {
+		return another
+	}
+	return nil
+}
+
+// The times of waiting for another request that brings the same chunk.
+const (
+	outlivePatience = 20 * time.Second // proxies give up later
+	outliveInterval = 200 * time.Millisecond
+)
+
+// outlive waits until the later request, which took over, has brought the
+// chunk: two who send one file at once finish it together, and neither has to
+// try again.
+func (h *handler) outlive(ctx context.Context, q *request, u *upload.Record, k upload.Chunk) (*upload.Record, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), outlivePatience)
+	defer cancel()
+	tick := time.NewTicker(outliveInterval)
+	defer tick.Stop()
+	for k.Len >= 0 {
+		v, err := h.s.Get(ctx, u.ID)
+		if err != nil {
+			return v, err
+		}
+		if v.Phase != upload.Receiving || v.Ranges().Has(extent.At(k.At, k.Len)) {
+			return v, nil
+		}
+		select {
+		case <-ctx.Done():
+			return v, upload.ErrInterrupted
+		case <-tick.C:
+		}
+	}
+	return u, upload.ErrInterrupted
+}
+
+// grace is how long a finished file answers for the chunks of one of the same
+// name and size.
+const grace = 24 * time.Hour
+
+// open returns the upload of q that is not there yet, or nil. There is one at
+// most: State.Create sees to that.
+func (h *handler) open(ctx context.Context, q *request) (*upload.Record, error) {
+	return h.find(ctx, q, upload.Receiving, upload.Joining, upload.Accepting, upload.Held)
+}
+
+// done returns the newest finished upload of q, if it is not old, or nil.
+func (h *handler) done(ctx context.Context, q *request) (*upload.Record, error) {
+	u, err := h.find(ctx, q, upload.Done)
+	if u != nil && h.now().Sub(u.Touched) > grace {
+		u = nil
+	}
+	return u, err
+}
+
+// refusedFor is how long the chunks of a file that a hook has refused are
+// refused with it: those that were on their way.
+const refusedFor = time.Minute
+
+func (h *handler) refused(ctx context.Context, q *request) error {
+	u, err := h.find(ctx, q, upload.Gone)
+	if u != nil && u.Meta.Refused != "" && h.now().Sub(u.Touched) < refusedFor {
+		return &upload.Refusal{Reason: strings.TrimPrefix(u.Meta.Refused, upload.ErrRefused.Error()+": ")}
+	}
+	return err
+}
+
+func (h *handler) find(ctx context.Context, q *request, phases ...upload.Phase) (*upload.Record, error) {
+	for u, err := range h.s.Find(ctx, upload.Query{Fingerprint: q.key, Phases: phases, Limit: 1}) {
+		return u, err
+	}
+	return nil, nil
+}
+
+func (h *handler) now() time.Time {
+	if h.s.Now != nil {
+		return h.s.Now()
+	}
+	return time.Now()
+}
