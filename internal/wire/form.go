@@ -84,6 +84,9 @@ func (f *Form) broken(err error) error {
 	if _, known := Status(err); known {
 		return err
 	}
+	if line := f.body.Err(); line != nil {
+		return line
+	}
 	return fmt.Errorf("the form is broken: %w: %w", upload.ErrInvalid, err)
 }
 

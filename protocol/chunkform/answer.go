@@ -132,7 +132,7 @@ const later = "The server cannot take this now. What was acknowledged is safe; i
 // at which this client ends the upload.
 func (a *answer) failure(err error) failure {
 	status, known := wire.Status(err)
-	var line *wire.BodyError
+	line := a.body != nil && a.body.Err() != nil // whatever else seems wrong then
 	var refusal *upload.Refusal
 	switch {
 	case errors.Is(err, errReset):
@@ -143,15 +143,17 @@ func (a *answer) failure(err error) failure {
 		return failure{status: a.final(cmp.Or(refusal.Status, http.StatusUnsupportedMediaType)), text: refusal.Reason}
 	case errors.Is(err, upload.ErrInterrupted), errors.Is(err, upload.ErrUnavailable), errors.Is(err, upload.ErrBusy),
 		errors.Is(err, upload.ErrExists), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded),
-		errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &line):
+		errors.Is(err, os.ErrDeadlineExceeded):
 		return failure{status: http.StatusServiceUnavailable, text: later, again: true}
 	case errors.Is(err, upload.ErrFull):
 		if a.q == nil || !a.q.only503 {
 			return failure{status: http.StatusInsufficientStorage, text: upload.ErrFull.Error(), again: true}
 		}
 		return failure{status: http.StatusServiceUnavailable, text: upload.ErrFull.Error(), again: true}
+	case line:
+		return failure{status: http.StatusServiceUnavailable, text: later, again: true}
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return a.torn()
+		return failure{status: a.final(http.StatusBadRequest), text: "The chunk is shorter than it says, or its form has no end."}
 	case !known:
 		wire.Log(a.s, a.r, err)
 		return failure{status: status, text: "This is a fault of the server, which has noted it."}
@@ -159,14 +161,6 @@ func (a *answer) failure(err error) failure {
 		status = http.StatusUnsupportedMediaType
 	}
 	return failure{status: a.final(status), text: err.Error()}
-}
-
-// torn is a body that ended too early: by the line, or because it is so.
-func (a *answer) torn() failure {
-	if a.body != nil && !a.body.Ended() {
-		return failure{status: http.StatusServiceUnavailable, text: later, again: true}
-	}
-	return failure{status: a.final(http.StatusBadRequest), text: "The chunk is shorter than it says, or its form has no end."}
 }
 
 // final is the status by which a client ends an upload, whatever it is for.

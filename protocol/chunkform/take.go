@@ -75,8 +75,8 @@ func (h *handler) form(a *answer, s *said) error {
 		if a.q, err = h.request(s, file); err != nil {
 			return err
 		}
-		if u, err = h.write(a.r.Context(), a.q, c); err != nil {
-			return a.told(u, err)
+		if u, err = h.write(a.r.Context(), a.q, c); err != nil || a.body.Err() != nil {
+			return a.told(u, err) // without an error, another request has brought the chunk
 		}
 	}
 	switch {

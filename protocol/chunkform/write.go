@@ -1,14 +1,10 @@
 package chunkform
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"strings"
-	"time"
 
 	"github.com/muleteer/muleteer/extent"
 	"github.com/muleteer/muleteer/upload"
@@ -104,17 +100,16 @@ func (h *handler) begin(ctx context.Context, q *request, c *content) (*upload.Re
 		Protocol: q.client.name, Size: k.Size, Meta: q.meta, Type: q.kind, Fingerprint: q.key,
 		Chunk: max(q.step, q.length, 0),
 	}
+	// Who sends a file that another one has finished just now ends with the same
+	// file; what was sent long ago, or by those who begin anew, is another.
+	old, err := h.find(ctx, q, upload.Done)
+	if err != nil {
+		return nil, err
+	}
+	n.Once = !q.sequential && (old == nil || h.recent(old))
 	if q.whole {
 		n.Chunk = 0
 		c.hold(upload.Small) // so that it can be taken again
-		k.Verify = nil
-		// Two who send one small file at once end with one file, unless there is
-		// one that was sent long ago.
-		old, err := h.find(ctx, q, upload.Done)
-		if err != nil {
-			return nil, err
-		}
-		n.Once = old == nil && !q.sequential
 		return h.s.Take(ctx, n, k)
 	}
 	u, err := h.s.Create(ctx, n)
@@ -157,6 +152,9 @@ func (h *handler) put(ctx context.Context, q *request, c *content, u *upload.Rec
 // that.
 func (q *request) chunk(c *content, partSize int64) (upload.Chunk, error) {
 	k := upload.Chunk{At: q.at, Len: q.length, Size: q.size(), Body: c, Last: q.last && q.size() < 0}
+	// What a form that breaks off ends with may be a piece of its boundary, and
+	// only the length would tell.
+	k.Atomic = k.Len < 0
 	switch {
 	case q.whole && k.Len < 0:
 		k.At, k.Len = 0, k.Size
@@ -213,112 +211,4 @@ func (h *handler) measure(ctx context.Context, q *request, id string, at, n int6
 		err = fmt.Errorf("a chunk of %d bytes among chunks of %d: %w", n, u.Meta.PartSize, upload.ErrInvalid)
 	}
 	return err
-}
-
-// compare reads a chunk of a file that is finished. A repeat is nothing new;
-// other bytes are another file, which cannot be told apart from this one.
-func (h *handler) compare(ctx context.Context, q *request, c *content, u *upload.Record) error {
-	k, err := q.chunk(c, u.Meta.PartSize)
-	if err != nil {
-		return err
-	}
-	r, _, err := h.s.Open(ctx, u.ID, extent.At(k.At, -1))
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	another := fmt.Errorf("%w: a file of this name and size was finished not long ago, and this is another one; rename it", upload.ErrConflict)
-	sent, here := make([]byte, 64<<10), make([]byte, 64<<10)
-	for {
-		n, err := c.Read(sent)
-		if m, _ := io.ReadFull(r, here[:n]); !bytes.Equal(sent[:n], here[:m]) {
-			return another
-		}
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if k.Len >= 0 && c.n != k.Len || k.Last && k.At+c.n != u.Size {
-		return another
-	}
-	return nil
-}
-
-// The times of waiting for another request that brings the same chunk.
-const (
-	outlivePatience = 20 * time.Second // proxies give up later
-	outliveInterval = 200 * time.Millisecond
-)
-
-// outlive waits until the later request, which took over, has brought the
-// chunk: two who send one file at once finish it together, and neither has to
-// try again.
-func (h *handler) outlive(ctx context.Context, q *request, u *upload.Record, k upload.Chunk) (*upload.Record, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), outlivePatience)
-	defer cancel()
-	tick := time.NewTicker(outliveInterval)
-	defer tick.Stop()
-	for k.Len >= 0 {
-		v, err := h.s.Get(ctx, u.ID)
-		if err != nil {
-			return v, err
-		}
-		if v.Phase != upload.Receiving || v.Ranges().Has(extent.At(k.At, k.Len)) {
-			return v, nil
-		}
-		select {
-		case <-ctx.Done():
-			return v, upload.ErrInterrupted
-		case <-tick.C:
-		}
-	}
-	return u, upload.ErrInterrupted
-}
-
-// grace is how long a finished file answers for the chunks of one of the same
-// name and size.
-const grace = 24 * time.Hour
-
-// open returns the upload of q that is not there yet, or nil. There is one at
-// most: State.Create sees to that.
-func (h *handler) open(ctx context.Context, q *request) (*upload.Record, error) {
-	return h.find(ctx, q, upload.Receiving, upload.Joining, upload.Accepting, upload.Held)
-}
-
-// done returns the newest finished upload of q, if it is not old, or nil.
-func (h *handler) done(ctx context.Context, q *request) (*upload.Record, error) {
-	u, err := h.find(ctx, q, upload.Done)
-	if u != nil && h.now().Sub(u.Touched) > grace {
-		u = nil
-	}
-	return u, err
-}
-
-// refusedFor is how long the chunks of a file that a hook has refused are
-// refused with it: those that were on their way.
-const refusedFor = time.Minute
-
-func (h *handler) refused(ctx context.Context, q *request) error {
-	u, err := h.find(ctx, q, upload.Gone)
-	if u != nil && u.Meta.Refused != "" && h.now().Sub(u.Touched) < refusedFor {
-		return &upload.Refusal{Reason: strings.TrimPrefix(u.Meta.Refused, upload.ErrRefused.Error()+": ")}
-	}
-	return err
-}
-
-func (h *handler) find(ctx context.Context, q *request, phases ...upload.Phase) (*upload.Record, error) {
-	for u, err := range h.s.Find(ctx, upload.Query{Fingerprint: q.key, Phases: phases, Limit: 1}) {
-		return u, err
-	}
-	return nil, nil
-}
-
-func (h *handler) now() time.Time {
-	if h.s.Now != nil {
-		return h.s.Now()
-	}
-	return time.Now()
 }

@@ -1,0 +1,56 @@
+package chunkform
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/muleteer/muleteer/upload"
+)
+
+// grace is how long a finished file answers for the chunks of one of the same
+// name and size.
+const grace = 24 * time.Hour
+
+// open returns the upload of q that is not there yet, or nil. There is one at
+// most: State.Create sees to that.
+func (h *handler) open(ctx context.Context, q *request) (*upload.Record, error) {
+	return h.find(ctx, q, upload.Receiving, upload.Joining, upload.Accepting, upload.Held)
+}
+
+// done returns the newest finished upload of q, if it is not old, or nil.
+func (h *handler) done(ctx context.Context, q *request) (*upload.Record, error) {
+	u, err := h.find(ctx, q, upload.Done)
+	if u != nil && !h.recent(u) {
+		u = nil
+	}
+	return u, err
+}
+
+func (h *handler) recent(u *upload.Record) bool { return h.now().Sub(u.Touched) <= grace }
+
+// refusedFor is how long the chunks of a file that a hook has refused are
+// refused with it: those that were on their way.
+const refusedFor = time.Minute
+
+func (h *handler) refused(ctx context.Context, q *request) error {
+	u, err := h.find(ctx, q, upload.Gone)
+	if u != nil && u.Meta.Refused != "" && h.now().Sub(u.Touched) < refusedFor {
+		return &upload.Refusal{Reason: strings.TrimPrefix(u.Meta.Refused, upload.ErrRefused.Error()+": ")}
+	}
+	return err
+}
+
+func (h *handler) find(ctx context.Context, q *request, phases ...upload.Phase) (*upload.Record, error) {
+	for u, err := range h.s.Find(ctx, upload.Query{Fingerprint: q.key, Phases: phases, Limit: 1}) {
+		return u, err
+	}
+	return nil, nil
+}
+
+func (h *handler) now() time.Time {
+	if h.s.Now != nil {
+		return h.s.Now()
+	}
+	return time.Now()
+}
