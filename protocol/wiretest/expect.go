@@ -114,6 +114,10 @@ func (p *player) check(res *http.Response, line string) {
 // content checks the body of an answer.
 func (p *player) content(s step, body []byte) {
 	for _, l := range s.body {
+		if name := variable.FindString(l); name == l && name != "" && p.expand(l) == l {
+			p.vars[l[1:]] = string(body)
+			continue
+		}
 		part, inside := strings.CutPrefix(l, "~")
 		want := p.bytes(part)
 		if l == "@empty" {
