@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/muleteer/muleteer/protocol/chunkform"
+	"github.com/muleteer/muleteer/protocol/filepond"
 	"github.com/muleteer/muleteer/protocol/ietf"
 	"github.com/muleteer/muleteer/protocol/tus"
 )
@@ -45,6 +47,23 @@ func readCrossing() crossing {
 		send:    []string{"Range", "If-Range", "If-None-Match"},
 		see:     []string{"Accept-Ranges", "Content-Range", "Content-Disposition", "ETag"},
 	}
+}
+
+func formCrossing() crossing {
+	return crossing{"GET, HEAD, POST, PUT, PATCH, OPTIONS", chunkform.RequestHeaders(), chunkform.ResponseHeaders()}
+}
+
+func pondCrossing() crossing {
+	return crossing{"GET, HEAD, POST, PATCH, DELETE, OPTIONS", filepond.RequestHeaders(), filepond.ResponseHeaders()}
+}
+
+// frontCrossing is what any of the clients at /upload may need.
+func frontCrossing() crossing {
+	all := crossing{methods: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}
+	for _, c := range [...]crossing{tusCrossing(), rangeCrossing(), formCrossing(), pondCrossing()} {
+		all = all.and(c)
+	}
+	return all
 }
 
 const crossingAge = "86400" // seconds for which a browser keeps the answer to a preflight

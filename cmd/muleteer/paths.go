@@ -7,10 +7,9 @@ import (
 	"strings"
 
 	"github.com/muleteer/muleteer/internal/wire"
-	"github.com/muleteer/muleteer/protocol/contentrange"
+	"github.com/muleteer/muleteer/protocol/filepond"
 	"github.com/muleteer/muleteer/protocol/files"
 	"github.com/muleteer/muleteer/protocol/ietf"
-	"github.com/muleteer/muleteer/protocol/plain"
 	"github.com/muleteer/muleteer/protocol/tus"
 	"github.com/muleteer/muleteer/upload"
 )
@@ -19,7 +18,7 @@ import (
 // for all below it.
 type place struct {
 	path     string
-	protocol string // in the metrics
+	protocol string // in the metrics; "" for a door, which counts by itself
 	crossing crossing
 	handler  http.Handler
 }
@@ -30,9 +29,9 @@ func (h *house) places() []place {
 	links := wire.Public(h.settings.PublicURL)
 	resumable := tus.Handler(h.service, tus.Options{Base: "/tus/", URL: links})
 	likeTusd := tus.Handler(h.service, tus.Options{Base: "/files/", URL: links})
-	named := contentrange.Handler(h.service, contentrange.Options{Base: "/upload/", URL: links, Scope: h.scope})
 	standard := ietf.Handler(h.service, ietf.Options{Base: "/rufh/", URL: links})
-	forms := plain.Handler(h.service, plain.Options{URL: links})
+	ponds := filepond.Handler(h.service, filepond.Options{Base: "/filepond/"})
+	front, side := h.through(h.front()), h.through(h.side())
 	reading := files.Handler(h.service, files.Options{URL: links, List: true})
 	finished := either(speaksTus, likeTusd, reading)
 
@@ -43,10 +42,14 @@ func (h *house) places() []place {
 		{"/tus", "tus", tusCrossing(), at("/tus/", resumable)},
 		{"/files/", "files", tusCrossing().and(readCrossing()), finished},
 		{"/files", "files", tusCrossing(), at("/files/", finished)},
-		{"/upload/", "contentrange", rangeCrossing(), either(isPlain, forms, named)},
-		{"/upload", "plain", rangeCrossing(), forms},
 		{"/rufh/", "ietf", ietfCrossing(), standard},
 		{"/rufh", "ietf", ietfCrossing(), standard},
+		{"/upload/", "", frontCrossing(), front},
+		{"/upload", "", frontCrossing(), front},
+		{"/form/", "", formCrossing(), side},
+		{"/form", "", formCrossing(), side},
+		{"/filepond/", "filepond", pondCrossing(), ponds},
+		{"/filepond", "filepond", pondCrossing(), ponds},
 		{"/uploads/", "uploads", readCrossing(), reading},
 		{"/uploads", "uploads", readCrossing(), h.unlisted(reading)},
 		{"/healthz", "health", crossing{}, only(http.HandlerFunc(healthy))},
@@ -63,7 +66,10 @@ func (h *house) places() []place {
 func (h *house) handler() http.Handler {
 	table := map[string]http.Handler{}
 	for _, p := range h.places() {
-		table[p.path] = h.metrics.count(p.protocol, h.crossed(p.crossing, h.samesite(p.handler)))
+		table[p.path] = h.crossed(p.crossing, h.samesite(p.handler))
+		if p.protocol != "" {
+			table[p.path] = h.metrics.count(p.protocol, table[p.path])
+		}
 	}
 	nowhere := h.metrics.count("none", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		wire.Problem(w, http.StatusNotFound, "", "There is nothing at this path; / tells what there is.")
@@ -105,10 +111,6 @@ func speaksTus(r *http.Request) bool {
 	}
 	return r.Header.Get("Tus-Resumable") != ""
 }
-
-// isPlain tells what is no file but has one in it; and a path without a name is
-// no place for a range.
-func isPlain(r *http.Request) bool { return plain.Form(r) || r.URL.Path == "/upload/" }
 
 // at hands a request on as if it had been for path.
 func at(path string, next http.Handler) http.Handler {

@@ -15,7 +15,7 @@ import (
 type Glimpse struct {
 	Fields map[string]string // that are whole, but for files; those of a form, or of a JSON object
 	First  string            // name of the first part of a form, "" if there is none
-	File   *FormPart         // the head of the first file of a form, nil if none is seen
+	File   *FormPart         // the head of the first file of a form, without its content; nil if none is seen
 	Whole  bool              // the body has no more
 }
 
@@ -60,7 +60,7 @@ func (g *Glimpse) form(parts *multipart.Reader) {
 			g.First = p.Name
 		}
 		if p.File {
-			if g.File == nil {
+			if p.Reader = nil; g.File == nil { // the bytes are not kept for it
 				g.File = p
 			}
 			continue

@@ -11,11 +11,11 @@ import (
 	"github.com/muleteer/muleteer/upload"
 )
 
-// holdLimit is how many bytes of one request are kept in memory, where what
+// HoldLimit is how many bytes of one request are kept in memory, where what
 // says where they belong comes after them or is only their number. One budget
 // for the whole process is to stand beside it in hold, the one place where
 // bytes of a file are kept.
-const holdLimit = 16 << 20
+const HoldLimit = 16 << 20
 
 // content is the bytes of a file that a request brings.
 type content struct {

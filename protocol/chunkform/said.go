@@ -138,9 +138,8 @@ func (s *said) meta(c client) map[string]string {
 }
 
 // Speaks tells whether a request is for this package, by its headers, its
-// query and what its body begins with. Where a client sends its fields after
-// its file, only the end of the form tells: then it waits for that.
-func Speaks(r *http.Request, g wire.Glimpse) (mine, waits bool) {
+// query and what its body begins with.
+func Speaks(r *http.Request, g wire.Glimpse) bool {
 	s := newSaid(r, nil)
 	for name, value := range g.Fields {
 		s.add(name, value)
@@ -148,20 +147,28 @@ func Speaks(r *http.Request, g wire.Glimpse) (mine, waits bool) {
 	c, _, ok := s.speaker()
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
-		return ok && c.probes || s.query.Has("file"), false
+		return ok && c.probes || s.query.Has("file")
 	case http.MethodPost, http.MethodPut, http.MethodPatch:
-		if ok {
-			// A range without a form and without a name of its own is for another protocol.
-			return !c.ranged || c.name != "react-uploady" || g.First != "", false
-		}
+		// A range without a form and without a name of its own is for another
+		// protocol.
+		return ok && (c.needs == "" || g.First != "")
 	}
-	return false, g.File != nil && !g.Whole && late(g.File)
+	return false
 }
 
-// late tells whether the first file of a form may be a chunk whose fields come
+// Late tells whether the first file of a form may be a chunk whose fields come
 // after it, by how those clients name it.
-func late(file *wire.FormPart) bool {
-	return file.Filename == "blob" || file.Name == "UploadFiles" || file.Name == "files"
+func Late(g wire.Glimpse) bool {
+	return g.File != nil && (g.File.Filename == "blob" || g.File.Name == "UploadFiles" || g.File.Name == "files")
+}
+
+// Piece tells whether a form with these fields has a chunk of a file, and not a
+// file.
+func Piece(fields map[string]string) bool {
+	s := &said{r: &http.Request{}, form: fields}
+	c, at, ok := s.speaker()
+	_, numbered := at.get(c.fields.number + " " + c.fields.at)
+	return ok && numbered
 }
 
 // fingerprint is the identity of an upload. What the client calls it never

@@ -67,7 +67,7 @@ func (h *handler) form(a *answer, s *said) error {
 		}
 		file, c = part, bytes
 		if _, _, known := s.speaker(); !known {
-			if !c.hold(holdLimit) {
+			if !c.hold(HoldLimit) {
 				return held(c)
 			}
 			continue
@@ -102,8 +102,8 @@ func held(c *content) error {
 	var n int
 	for {
 		k, err := c.Read(buf)
-		if n += k; n > holdLimit {
-			return fmt.Errorf("a chunk that comes before the fields that tell of it has at most %d bytes: %w", holdLimit, upload.ErrTooLarge)
+		if n += k; n > HoldLimit {
+			return fmt.Errorf("a chunk that comes before the fields that tell of it has at most %d bytes: %w", HoldLimit, upload.ErrTooLarge)
 		}
 		if err != nil {
 			return err

@@ -165,7 +165,7 @@ func (q *request) chunk(c *content, partSize int64) (upload.Chunk, error) {
 		k.At = 0
 	case partSize > 0:
 		k.At = product(q.index, partSize)
-	case !c.hold(holdLimit):
+	case !c.hold(HoldLimit):
 		return k, held(c)
 	case !q.last:
 		k.At = product(q.index, int64(len(c.held)))

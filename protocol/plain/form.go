@@ -36,6 +36,9 @@ func (h *handler) form(w http.ResponseWriter, r *http.Request) (files []*upload.
 			return files, err
 		}
 	}
+	if h.Piece != nil && h.Piece(fields) {
+		return files, fmt.Errorf("this is a chunk of a file, and not understood here: it may be too large, or has to be sent to /form/: %w", upload.ErrTooLarge)
+	}
 	if len(files) == 0 {
 		return nil, fmt.Errorf("the form has no file: %w", upload.ErrInvalid)
 	}

@@ -27,6 +27,9 @@ const Protocol = "plain"
 // Options tell what the requests do not. Zero values are sensible.
 type Options struct {
 	URL wire.Links // makes a path of this server absolute; nil takes the request's host
+	// Piece tells by the fields of a form whether it has only a piece of a file,
+	// sent by a client that is not understood here; nil tells of none.
+	Piece func(fields map[string]string) bool
 }
 
 type handler struct {

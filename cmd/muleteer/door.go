@@ -1,0 +1,193 @@
+package main
+
+import (
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/muleteer/muleteer/internal/wire"
+	"github.com/muleteer/muleteer/protocol/chunkform"
+	"github.com/muleteer/muleteer/protocol/contentrange"
+	"github.com/muleteer/muleteer/protocol/filepond"
+	"github.com/muleteer/muleteer/protocol/plain"
+	"github.com/muleteer/muleteer/protocol/tus"
+)
+
+// entrance is one row of a door: a protocol, and how its requests show that
+// they are for it.
+type entrance struct {
+	protocol string // in the metrics
+	speaks   func(*http.Request, wire.Glimpse) bool
+	handler  http.Handler
+}
+
+// door is a path that takes several protocols. The first row that a request
+// speaks gets it, so the order of the rows is their precedence.
+type door struct {
+	rows []entrance
+	// waits tells of a form that begins with a file whether the fields after it
+	// may say that it is a chunk: it is then read, within a bound, before
+	// anybody is asked.
+	waits func(wire.Glimpse) bool
+}
+
+// front is the door of /upload, which takes every client.
+func (h *house) front() door {
+	links := wire.Public(h.settings.PublicURL)
+	resumable := below("/tus/", tus.Handler(h.service, tus.Options{Base: "/tus/", URL: links}))
+	ranges := contentrange.Handler(h.service, contentrange.Options{Base: "/upload/", URL: links, Scope: h.scope})
+	ponds := filepond.Handler(h.service, filepond.Options{Base: "/upload/"})
+	chunks := chunkform.Handler(h.service, chunkform.Options{URL: links, Scope: h.scope})
+	forms := plain.Handler(h.service, plain.Options{URL: links, Piece: chunkform.Piece})
+	return door{waits: chunkform.Late, rows: []entrance{
+		{"tus", speaksTusHere, resumable},
+		// IETF resumable uploads come here: Upload-Complete, Upload-Incomplete.
+		{"contentrange", isNamedRange, ranges},
+		{"filepond", func(r *http.Request, g wire.Glimpse) bool { return !named(r) && filepond.Speaks(r, g) }, ponds},
+		{"chunkform", chunkform.Speaks, chunks},
+		{"contentrange", isRange, http.HandlerFunc(nameless)},
+		{"plain", func(r *http.Request, _ wire.Glimpse) bool { return !named(r) || plain.Form(r) }, forms},
+		{"contentrange", anything, ranges},
+	}}
+}
+
+// side is the door of /form/, which takes chunks, and forms that have none.
+func (h *house) side() door {
+	links := wire.Public(h.settings.PublicURL)
+	chunks := chunkform.Handler(h.service, chunkform.Options{URL: links, Scope: h.scope})
+	forms := plain.Handler(h.service, plain.Options{URL: links, Piece: chunkform.Piece})
+	late := func(wire.Glimpse) bool { return true }
+	return door{waits: late, rows: []entrance{
+		{"chunkform", func(r *http.Request, g wire.Glimpse) bool { return chunkform.Speaks(r, g) || !plain.Form(r) }, chunks},
+		{"plain", anything, forms},
+	}}
+}
+
+// through is a door as a handler.
+func (h *house) through(d door) http.Handler {
+	rows := make([]entrance, len(d.rows))
+	for i, e := range d.rows {
+		rows[i] = entrance{e.protocol, e.speaks, h.metrics.count(e.protocol, e.handler)}
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		g := d.look(w, r)
+		for _, e := range rows {
+			if e.speaks(r, g) {
+				e.handler.ServeHTTP(w, r)
+				return
+			}
+		}
+	})
+}
+
+func anything(*http.Request, wire.Glimpse) bool { return true }
+
+// speaksTusHere tells tus, which wins over all others: clients of the IETF's
+// protocol and FilePond have headers of the same names. Who only asks what
+// there is hears of tus, too.
+func speaksTusHere(r *http.Request, _ wire.Glimpse) bool {
+	return r.Method == http.MethodOptions || r.Header.Get("Tus-Resumable") != ""
+}
+
+// named tells whether a request to /upload names its file.
+func named(r *http.Request) bool {
+	return strings.Trim(strings.TrimPrefix(r.URL.Path, "/upload"), "/") != ""
+}
+
+// isRange tells a piece of a file from a file.
+func isRange(r *http.Request, _ wire.Glimpse) bool {
+	return r.Header.Get("Content-Range") != "" && !plain.Form(r)
+}
+
+func isNamedRange(r *http.Request, g wire.Glimpse) bool { return named(r) && isRange(r, g) }
+
+// nameless refuses a piece of a file of which nothing else is told.
+func nameless(w http.ResponseWriter, r *http.Request) {
+	wire.Problem(w, http.StatusBadRequest, "", "A range needs the name of its file: /upload/NAME.")
+}
+
+// below hands a request to /upload on as if it had been for a place below path.
+func below(path string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		moved := *r
+		moved.URL = new(url.URL)
+		*moved.URL = *r.URL
+		moved.URL.Path = path + strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, "/upload"), "/")
+		moved.URL.RawPath = ""
+		next.ServeHTTP(w, &moved)
+	})
+}
+
+// How many bytes of a body are looked at before anybody is asked.
+const (
+	firstLook  = 4 << 10
+	secondLook = 64 << 10
+	wholeLook  = chunkform.HoldLimit + secondLook
+)
+
+// look reads the beginning of a body that has fields, and puts it back.
+func (d door) look(w http.ResponseWriter, r *http.Request) wire.Glimpse {
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	switch {
+	case r.Body == nil || r.Body == http.NoBody || r.Header.Get("Tus-Resumable") != "":
+		return wire.Glimpse{}
+	case kind != "multipart/form-data" && kind != "application/json" && kind != "application/x-www-form-urlencoded":
+		return wire.Glimpse{}
+	}
+	p := &peeked{ReadCloser: r.Body, control: http.NewResponseController(w)}
+	r.Body = p
+	var g wire.Glimpse
+	for _, n := range [...]int{firstLook, secondLook} {
+		p.fill(n)
+		if g = wire.Glance(r, p.head, p.err == io.EOF); g.File != nil || g.Whole || p.err != nil {
+			break
+		}
+	}
+	if g.File != nil && !g.Whole && !chunkform.Speaks(r, g) && d.waits(g) {
+		p.fill(wholeLook)
+		g = wire.Glance(r, p.head, p.err == io.EOF)
+	}
+	if p.err == nil || p.err == io.EOF {
+		_ = p.control.SetReadDeadline(time.Time{}) // who reads on sets another
+	}
+	return g
+}
+
+// peeked is a body of which the beginning was read already.
+type peeked struct {
+	io.ReadCloser
+	control *http.ResponseController
+	head    []byte
+	err     error // by which reading has ended
+}
+
+// fill reads until n bytes are here, or no more come.
+func (p *peeked) fill(n int) {
+	for len(p.head) < n && p.err == nil {
+		if free := cap(p.head) - len(p.head); free == 0 {
+			p.head = append(p.head, make([]byte, max(len(p.head), firstLook))...)[:len(p.head)]
+		}
+		_ = p.control.SetReadDeadline(time.Now().Add(wire.Idle)) // a connection without deadlines is a test's
+		var k int
+		k, p.err = p.ReadCloser.Read(p.head[len(p.head):min(cap(p.head), n)])
+		p.head = p.head[:len(p.head)+k]
+	}
+}
+
+// Read gives back what was read, and then the rest.
+func (p *peeked) Read(b []byte) (int, error) {
+	if len(p.head) > 0 {
+		n := copy(b, p.head)
+		if p.head = p.head[n:]; len(p.head) == 0 {
+			p.head = nil // it may be large, and the request long
+		}
+		return n, nil
+	}
+	if p.err != nil {
+		return 0, p.err
+	}
+	return p.ReadCloser.Read(b)
+}
