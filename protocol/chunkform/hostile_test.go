@@ -117,6 +117,8 @@ func TestHostile(t *testing.T) {
 		"webuploader beyond the count":  {multipartX, form([]string{"id=u", "name=a", "size=10", "chunk=2", "chunks=2"}, "hello")},
 		"plupload without the first":    {multipartX, form([]string{"name=a", "chunk=1", "chunks=2"}, "hello")},
 		"fields without a client":       {multipartX, form([]string{"chunkNumber=1"}, "hello")},
+		"nothing that names the file":   {multipartX, form(fields[:4], "hello")},
+		"a number only":                 {multipartX, form([]string{"dzuuid=", "dzchunkindex=0", "dzchunkbyteoffset=0", "dztotalchunkcount=2"}, "hello")},
 		"no fields":                     {multipartX, form(nil, "hello")},
 		"a form without a file":         {multipartX, strings.Replace(good, "; filename=\"blob\"", "", 1)},
 		"no part":                       {multipartX, "--x--\r\n"},

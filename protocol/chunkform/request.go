@@ -167,6 +167,9 @@ func (q *request) names(s *said, file *wire.FormPart) (err error) {
 		name = q.filename(file)
 	}
 	path, _ := s.get(q.fields.path)
+	if q.id+name+path == "" && !q.said.has("upload_id") {
+		return fmt.Errorf("nothing names the file, and it would be mixed with others: %w", upload.ErrInvalid)
+	}
 	q.identity = []string{q.id, name, path}
 	if q.ranged && q.sequential {
 		q.identity = append(q.identity, "") // it asks for its upload without telling the size

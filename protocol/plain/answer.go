@@ -11,8 +11,9 @@ import (
 	"github.com/muleteer/muleteer/upload"
 )
 
-// answer tells of files that are here. With several, the fields of the first
-// stand beside the list, for clients that know of one only.
+// answer tells of files that are here. Of a form, which may have several, they
+// are a list too; the fields of the first stand beside it, for clients that know
+// of one only.
 func (h *handler) answer(w http.ResponseWriter, r *http.Request, files []*upload.Record) {
 	views := make([]wire.View, len(files))
 	for i, u := range files {
@@ -36,7 +37,7 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, files []*upload
 		wire.View
 		Files []wire.View `json:"files,omitempty"`
 	}{View: views[0]}
-	if len(views) > 1 {
+	if Form(r) {
 		reply.Files = views
 	}
 	wire.JSON(w, status, reply)

@@ -4,8 +4,7 @@
 //	POST  multipart/form-data  fields first, then any number of files
 //	PUT or POST  anything else  the body is one file, without a name
 //
-// The answer is 201 with the file as JSON, and with "files" if there are
-// several. A browser that sends a form by itself gets a page with links. What
+// The answer is 201 with the file as JSON, and with "files", a list, for a form. A browser that sends a form by itself gets a page with links. What
 // breaks in the middle leaves nothing, as nobody could go on with it.
 package plain
 
