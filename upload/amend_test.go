@@ -48,6 +48,26 @@ func TestAmendWhileBytesCome(t *testing.T) {
 	})
 }
 
+// What another request has said meanwhile is not undone.
+func TestAmendLosesNothing(t *testing.T) {
+	h := newHouse(grids["none"])
+	u := h.begin(t, upload.New{Size: 10})
+	first := true
+	v, err := h.Amend(ctx, u.ID, func(m *upload.Meta) bool {
+		if first {
+			first = false
+			if _, err := h.Amend(ctx, u.ID, func(m *upload.Meta) bool { m.PartSize = 5; return true }); err != nil {
+				t.Error(err)
+			}
+		}
+		m.Name = "late"
+		return true
+	})
+	if err != nil || v.Meta.Name != "late" || v.Meta.PartSize != 5 {
+		t.Errorf("%v, %v", v.Meta, err)
+	}
+}
+
 // Why a file was refused is remembered with it, so that its other chunks can
 // be told.
 func TestRefusalIsRemembered(t *testing.T) {

@@ -158,6 +158,9 @@ func TestStatusesMeanWhatTheyShould(t *testing.T) {
 			}
 		}
 		trouble.fail(nil)
+		if w := bring(h, c.chunk(9), content[10:]); c.ok(w.Code) || !c.ends(w.Code, w.Body.String()) {
+			t.Errorf("%s: a chunk beyond the end is %d %s", name, w.Code, w.Body)
+		}
 		taken(bring(h, c.chunk(1), content[10:]), true)
 		if w := bring(h, c.chunk(1), content[10:]); !c.ok(w.Code) {
 			t.Errorf("%s: a repeat after the end is %d %s", name, w.Code, w.Body)
@@ -345,7 +348,11 @@ func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 func TestTheEarlierOneHearsOfIt(t *testing.T) {
 	t.Parallel()
 	s, _ := wiretest.Grids()[3].Service(t)
-	server := httptest.NewServer(chunkform.Handler(s, chunkform.Options{Pause: -1}))
+	underway, h := make(chan struct{}), chunkform.Handler(s, chunkform.Options{Pause: -1})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = &signal{ReadCloser: r.Body, at: 150_000, reached: underway}
+		h.ServeHTTP(w, r)
+	}))
 	defer server.Close()
 	want := wiretest.Rand(300_000, 1, 0)
 	body := form(resumable(1, 300_000, 300_000, 900_000), string(want))
@@ -371,6 +378,7 @@ func TestTheEarlierOneHearsOfIt(t *testing.T) {
 	if _, err := io.WriteString(write, body[:200_000]); err != nil {
 		t.Fatal(err)
 	}
+	<-underway // else the first may come to be the later one
 	second := post(strings.NewReader(body))
 	for _, answer := range []chan string{second, first} {
 		if got := <-answer; !strings.HasPrefix(got, `200{"complete":false,`) || !strings.Contains(got, `"received":300000,`) {
@@ -378,6 +386,26 @@ func TestTheEarlierOneHearsOfIt(t *testing.T) {
 		}
 	}
 	write.Close()
+}
+
+// signal closes reached, once, when so many bytes of a body were read.
+type signal struct {
+	io.ReadCloser
+	n, at   int
+	reached chan struct{}
+}
+
+func (s *signal) Read(p []byte) (int, error) {
+	n, err := s.ReadCloser.Read(p)
+	if before := s.n; before < s.at && before+n >= s.at {
+		select {
+		case <-s.reached:
+		default:
+			close(s.reached)
+		}
+	}
+	s.n += n
+	return n, err
 }
 
 // A client in passing trouble is made to wait, as it would try again at once.
