@@ -53,6 +53,9 @@ func (h *handler) form(a *answer, s *said) error {
 		if err == io.EOF {
 			break
 		}
+		if err != nil && u != nil && a.body.Err() != nil {
+			return a.told(u, nil) // the line broke, but the chunk is here
+		}
 		if err != nil {
 			return err
 		}
@@ -114,7 +117,7 @@ func held(c *content) error {
 // bytes returns the content of the file, if a part has it; other fields are
 // kept.
 func (h *handler) bytes(s *said, part *wire.FormPart) (*content, error) {
-	if strings.HasPrefix(part.Type, "multipart/") {
+	if strings.HasPrefix(strings.ToLower(part.Type), "multipart/") {
 		return nil, fmt.Errorf("a form within a form: %w", upload.ErrInvalid)
 	}
 	if part.File {

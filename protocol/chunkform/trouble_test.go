@@ -339,6 +339,21 @@ func TestBrokenAnywhere(t *testing.T) {
 	}
 }
 
+// A chunk that is here is acknowledged, even if the line breaks before its form
+// has ended: some clients do not try again.
+func TestBrokenAfterTheChunk(t *testing.T) {
+	t.Parallel()
+	s, _ := wiretest.Grids()[0].Service(t)
+	body := strings.TrimSuffix(form(resumable(1, 10, 10, 25), "0123456789"), "--x--\r\n") + "--x\r\nContent-Dis"
+	r := httptest.NewRequest("POST", "/form/", io.MultiReader(strings.NewReader(body), broken{}))
+	r.Header.Set("Content-Type", multipartX)
+	w := httptest.NewRecorder()
+	chunkform.Handler(s, chunkform.Options{Pause: -1}).ServeHTTP(w, r)
+	if w.Code != 200 || !strings.Contains(w.Body.String(), `"received":10,`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
 type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
