@@ -45,10 +45,15 @@ func Glance(r *http.Request, head []byte, whole bool) Glimpse {
 	return g
 }
 
-// form looks at the parts of a form.
+// form looks at the parts of a form. The value of a field is believed when the
+// next part shows that it has ended.
 func (g *Glimpse) form(parts *multipart.Reader) {
+	var name, value string
 	for fields := 0; fields < formFields; fields++ {
 		part, err := parts.NextRawPart()
+		if name != "" && (err == nil || err == io.EOF && g.Whole) {
+			g.Fields[name] = value
+		}
 		if err != nil {
 			return
 		}
@@ -59,17 +64,17 @@ func (g *Glimpse) form(parts *multipart.Reader) {
 		if g.First == "" {
 			g.First = p.Name
 		}
-		if p.File {
+		if name = ""; p.File {
 			if p.Reader = nil; g.File == nil { // the bytes are not kept for it
 				g.File = p
 			}
 			continue
 		}
-		value, err := io.ReadAll(io.LimitReader(part, formField+1))
-		if err != nil || len(value) > formField {
+		content, err := io.ReadAll(io.LimitReader(part, formField+1))
+		if err != nil || len(content) > formField {
 			return
 		}
-		g.Fields[p.Name] = string(value)
+		name, value = p.Name, string(content)
 	}
 }
 

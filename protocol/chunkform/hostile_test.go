@@ -80,7 +80,7 @@ func left(t testing.TB, s *upload.Service) string {
 	return ""
 }
 
-// What makes no sense is told so, stores nothing, and is read only so far.
+// S3-R12: what makes no sense is told so, stores nothing, and is read only so far.
 func TestHostile(t *testing.T) {
 	t.Parallel()
 	good := form(resumable(1, 10, 5, 25), "hello")

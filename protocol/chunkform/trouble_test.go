@@ -129,7 +129,7 @@ func (s *troubled) Put(ctx context.Context, o store.Object, e extent.Extent, r i
 	return s.Store.Put(ctx, o, e, r, done)
 }
 
-// What passes makes every client try again, what does not makes every client
+// S3-R6, R25, R26, R27: what passes makes every client try again, what does not makes every client
 // stop, and what was taken counts for each.
 func TestStatusesMeanWhatTheyShould(t *testing.T) {
 	t.Parallel()
