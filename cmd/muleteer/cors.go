@@ -60,7 +60,7 @@ func pondCrossing() crossing {
 // frontCrossing is what any of the clients at /upload may need.
 func frontCrossing() crossing {
 	all := crossing{methods: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}
-	for _, c := range [...]crossing{tusCrossing(), rangeCrossing(), formCrossing(), pondCrossing()} {
+	for _, c := range [...]crossing{tusCrossing(), ietfCrossing(), rangeCrossing(), formCrossing(), pondCrossing()} {
 		all = all.and(c)
 	}
 	return all

@@ -5,6 +5,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/muleteer/muleteer/protocol/chunkform"
 	"github.com/muleteer/muleteer/protocol/contentrange"
 	"github.com/muleteer/muleteer/protocol/filepond"
+	"github.com/muleteer/muleteer/protocol/ietf"
 	"github.com/muleteer/muleteer/protocol/plain"
 	"github.com/muleteer/muleteer/protocol/tus"
 )
@@ -38,13 +40,15 @@ type door struct {
 func (h *house) front() door {
 	links := wire.Public(h.settings.PublicURL)
 	resumable := below("/tus/", tus.Handler(h.service, tus.Options{Base: "/tus/", URL: links}))
+	standard := ietf.Handler(h.service, ietf.Options{Base: "/rufh/", URL: links})
 	ranges := contentrange.Handler(h.service, contentrange.Options{Base: "/upload/", URL: links, Scope: h.scope})
 	ponds := filepond.Handler(h.service, filepond.Options{Base: "/upload/"})
 	chunks := chunkform.Handler(h.service, chunkform.Options{URL: links, Scope: h.scope})
 	forms := plain.Handler(h.service, plain.Options{URL: links, Piece: chunkform.Piece})
 	return door{waits: chunkform.Late, rows: []entrance{
-		{"tus", speaksTusHere, resumable},
-		// IETF resumable uploads come here: Upload-Complete, Upload-Incomplete.
+		{"tus", func(r *http.Request, _ wire.Glimpse) bool { return r.Header.Get("Tus-Resumable") != "" }, resumable},
+		{"tus", asks, both(standard, resumable)},
+		{"ietf", func(r *http.Request, _ wire.Glimpse) bool { return ietf.Speaks(r) }, namedByPath(standard)},
 		{"contentrange", isNamedRange, ranges},
 		{"filepond", func(r *http.Request, g wire.Glimpse) bool { return !named(r) && filepond.Speaks(r, g) }, ponds},
 		{"chunkform", chunkform.Speaks, chunks},
@@ -85,11 +89,33 @@ func (h *house) through(d door) http.Handler {
 
 func anything(*http.Request, wire.Glimpse) bool { return true }
 
-// speaksTusHere tells tus, which wins over all others: clients of the IETF's
-// protocol and FilePond have headers of the same names. Who only asks what
-// there is hears of tus, too.
-func speaksTusHere(r *http.Request, _ wire.Glimpse) bool {
-	return r.Method == http.MethodOptions || r.Header.Get("Tus-Resumable") != ""
+// asks tells of who wants to know what there is.
+func asks(r *http.Request, _ wire.Glimpse) bool { return r.Method == http.MethodOptions }
+
+// both answers OPTIONS with what either of two protocols tells of itself.
+func both(first, second http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		first.ServeHTTP(onlyHeader{w}, r)
+		second.ServeHTTP(w, r)
+	})
+}
+
+// onlyHeader takes the header of an answer and leaves the rest to another one.
+type onlyHeader struct{ http.ResponseWriter }
+
+func (onlyHeader) WriteHeader(int)             {}
+func (onlyHeader) Write(b []byte) (int, error) { return len(b), nil }
+
+// namedByPath tells a protocol that has no names in its paths the name that a
+// request to /upload/NAME gives, unless it says another one itself.
+func namedByPath(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if named(r) && r.Header.Get("Content-Disposition") == "" {
+			r = r.Clone(r.Context())
+			r.Header.Set("Content-Disposition", wire.Disposition("attachment", path.Base(r.URL.Path)))
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // named tells whether a request to /upload names its file.
@@ -109,13 +135,13 @@ func nameless(w http.ResponseWriter, r *http.Request) {
 	wire.Problem(w, http.StatusBadRequest, "", "A range needs the name of its file: /upload/NAME.")
 }
 
-// below hands a request to /upload on as if it had been for a place below path.
-func below(path string, next http.Handler) http.Handler {
+// below hands a request to /upload on as if it had been for a place below base.
+func below(base string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		moved := *r
 		moved.URL = new(url.URL)
 		*moved.URL = *r.URL
-		moved.URL.Path = path + strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, "/upload"), "/")
+		moved.URL.Path = base + strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, "/upload"), "/")
 		moved.URL.RawPath = ""
 		next.ServeHTTP(w, &moved)
 	})

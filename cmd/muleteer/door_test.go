@@ -67,6 +67,11 @@ func TestFrontDoor(t *testing.T) {
 		{"tus with a slash", "POST", "/upload/", "", []string{"Tus-Resumable", "1.0.0", "Upload-Length", "3"}, 201, "tus"},
 		{"tus before the IETF's fields", "POST", "/upload", "", []string{"Tus-Resumable", "1.0.0", "Upload-Length", "3", "Upload-Complete", "?0"}, 201, "tus"},
 		{"tus before a range", "POST", "/upload/x", "", []string{"Tus-Resumable", "1.0.0", "Upload-Length", "3", "Content-Range", "bytes 0-4/9"}, 404, ""},
+		{"IETF", "POST", "/upload", hello, []string{"Upload-Complete", "?0", "Upload-Draft-Interop-Version", "6"}, 201, "ietf"},
+		{"IETF with a name", "PUT", "/upload/x", hello, []string{"Upload-Complete", "?1", "Upload-Draft-Interop-Version", "8"}, 201, "ietf"},
+		{"IETF of old", "POST", "/upload/", hello, []string{"Upload-Incomplete", "?1", "Upload-Draft-Interop-Version", "3"}, 201, "ietf"},
+		{"a range from URLSession", "PUT", "/upload/x", hello, []string{"Content-Range", "bytes 0-4/9", "Upload-Complete", "?1", "Upload-Draft-Interop-Version", "8"}, 308, "contentrange"},
+		{"a form from URLSession", "POST", "/upload", file("file", "a", hello) + formEnd, []string{"Content-Type", formX, "Upload-Complete", "?1", "Upload-Draft-Interop-Version", "8"}, 201, "plain"},
 		{"range", "PUT", "/upload/x", hello, []string{"Content-Range", "bytes 0-4/9"}, 308, "contentrange"},
 		{"range before chunks", "PUT", "/upload/x" + query, hello, []string{"Content-Range", "bytes 0-4/9"}, 308, "contentrange"},
 		{"range without a name", "PUT", "/upload", hello, []string{"Content-Range", "bytes 0-4/9"}, 400, ""},
@@ -126,8 +131,11 @@ func TestFrontDoor(t *testing.T) {
 		if got := protocols(t, h); resp.StatusCode != test.status || !slices.Equal(got, want) {
 			t.Errorf("%s: %d, %q; want %d, %q\n%s", test.name, resp.StatusCode, got, test.status, want, body)
 		}
-		if test.method == "OPTIONS" && resp.Header.Get("Tus-Version") == "" {
+		if test.method == "OPTIONS" && (resp.Header.Get("Tus-Version") == "" || resp.Header.Get("Accept-Patch") == "") {
 			t.Errorf("%s: %v", test.name, resp.Header)
+		}
+		if test.name == "IETF with a name" && !strings.Contains(body, `"name":"x"`) {
+			t.Errorf("%s: the name is lost: %s", test.name, body)
 		}
 	}
 }
