@@ -236,7 +236,7 @@ func newWeather(t *testing.T, l *line, rng *rand.Rand) *weather {
 // tries many.
 func TestWeather(t *testing.T) {
 	t.Parallel()
-	seeds := make([]uint64, 4)
+	seeds := make([]uint64, 3)
 	if os.Getenv("MULETEER_LONG") == "1" {
 		seeds = make([]uint64, 100)
 	}

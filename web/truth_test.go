@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // Bytes that have left count as sent, and as acknowledged only when they are.
@@ -129,4 +130,41 @@ func TestCorruption(t *testing.T) {
 			t.Errorf("%s: %+v", e.Event, e.Item.Error)
 		}
 	})
+}
+
+// A pause ends the requests that are under way: none comes to its end. The
+// pieces are larger than what the kernel holds of a connection.
+func TestPauseEndsRequests(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	l := newLine(t, s)
+	l.rate = 4 << 20
+	f := newFile(t, "f", 32*chunk, 65)
+	o := quick()
+	o["chunkSize"] = 16 * chunk
+	c := send(t, l.URL, job{Options: o, Files: []*file{f}})
+	for end := time.Now().Add(patience); l.carried() < chunk; time.Sleep(time.Millisecond) { // until they are under way
+		if time.Now().After(end) {
+			t.Fatal("nothing is sent")
+		}
+	}
+	c.do("pause")
+	c.state("paused")
+	l.mu.Lock()
+	l.rate = 0
+	l.mu.Unlock()
+	for end := time.Now().Add(patience); l.look(&l.now) > 0; time.Sleep(5 * time.Millisecond) { // until the line knows
+		if time.Now().After(end) {
+			t.Fatal("requests go on in a pause")
+		}
+	}
+	if n := l.carried(); n >= 32*chunk {
+		t.Errorf("all %d bytes were sent in a pause", n)
+	}
+	c.do("upload")
+	e := c.until("the answer to the question", func(e event) bool { return e.Event == "fileState" && e.Before == "checking" })
+	if e.Item.ResumedAt > 0 {
+		t.Errorf("%d bytes arrived in a pause", e.Item.ResumedAt)
+	}
+	c.arrives(s, f)
 }

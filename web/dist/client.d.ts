@@ -137,7 +137,10 @@ export interface Options {
   /**
    * Where to: the path that names are put behind; default "/upload/". Several
    * addresses of one server give connections of their own where HTTP/2 would
-   * put all workers onto one. `endpoint` is another word for `target`.
+   * put all workers onto one; requests take turns, and an address that fails is
+   * left alone for a while. The first one names the server for resuming: keep
+   * it, and change the others as you like. `endpoint` is another word for
+   * `target`.
    */
   target?: string | readonly string[];
   endpoint?: string | readonly string[];
@@ -146,6 +149,7 @@ export interface Options {
   /** Requests at once, over all files; default 4. `simultaneousUploads` is another word for it. */
   workers?: number;
   simultaneousUploads?: number;
+  /** A function that throws fails the item; one that does not answer within `timeout` is called again later. */
   headers?: Given<Record<string, string>>;
   /** Appended to the URL of every request. */
   query?: Given<Record<string, string | number | boolean>>;
@@ -153,7 +157,8 @@ export interface Options {
   token?: string;
   /**
    * Called once when the server says 401; what it returns is the new token, and
-   * the upload goes on. Returning nothing gives up, until setToken().
+   * the upload goes on. Returning nothing gives up, until setToken(). If it
+   * rejects, or does not answer within `timeout`, it is called again later.
    */
   refreshToken?: () => string | undefined | Promise<string | undefined>;
   withCredentials?: boolean;
@@ -226,7 +231,7 @@ export interface Stats {
   progress: number;
   /** Smoothed, bytes per second. */
   speed: number;
-  /** Milliseconds that are left; undefined while nobody can tell. */
+  /** Milliseconds that are left; undefined while nobody can tell. Of all items: without failed ones, and files count as well as bytes. */
   eta: number | undefined;
 }
 
@@ -288,7 +293,11 @@ export interface UploadItem {
   resume(): void;
   /** Goes on after a failure, or at once if it waits. After "changed" and "mismatch" begins anew. */
   retry(): void;
-  /** Ends it here and on the server, and takes it out of the list. */
+  /**
+   * Ends it here and on the server, and takes it out of the list, also after a
+   * failure; what is done stays. The promise waits for the server, for some
+   * attempts.
+   */
   cancel(): Promise<void>;
   /** Resumable.js' word for pause. */
   abort(): void;
