@@ -1,7 +1,13 @@
 package browser
 
 import (
+	"bytes"
 	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -178,4 +184,36 @@ func TestNames(t *testing.T) {
 	s.play(t, "names")
 	s.arrived(t, nothing)
 	s.again(t, 0)
+}
+
+// TestPicture makes docs/page.png anew; it is not a test.
+func TestPicture(t *testing.T) {
+	if os.Getenv("MULETEER_SHOTS") == "" {
+		t.Skip("MULETEER_SHOTS names no folder for pictures")
+	}
+	s := newStage(t, "--durability", "process")
+	for i := range 3 {
+		// Hills before an evening sky, each of another colour.
+		m := image.NewRGBA(image.Rect(0, 0, 640, 480))
+		for x := range 640 {
+			for y := range 480 {
+				c := color.RGBA{R: uint8(120 + 45*i + y/8), G: uint8(150 + y/6), B: uint8(230 - 40*i - y/8), A: 255}
+				for hill := range 3 {
+					if float64(y) > 200+80*float64(hill)+40*math.Sin(float64(x)/90+float64(2*hill+i)) {
+						c = color.RGBA{R: uint8(90 - 20*hill + 25*i), G: uint8(120 - 30*hill), B: uint8(80 - 15*hill + 30*(2-i)), A: 255}
+					}
+				}
+				m.Set(x, y, c)
+			}
+		}
+		var b bytes.Buffer
+		if err := png.Encode(&b, m); err != nil {
+			t.Fatal(err)
+		}
+		s.file(t, fmt.Sprintf("holiday/IMG_204%d.png", i), b.Bytes())
+	}
+	s.file(t, "Mountain hike, raw footage.mov", trial.Noise(210_000_000, 21))
+	s.file(t, "Annual report with all annexes.pdf", trial.Noise(58_000_000, 22))
+	s.file(t, "backup.tar.zst", trial.Noise(160_000_000, 23))
+	s.play(t, "picture")
 }

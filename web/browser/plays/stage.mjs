@@ -109,13 +109,16 @@ export async function open(context, path = "/") {
 export const content = (page) => assert.deepEqual(page.complaints, []);
 
 /** drop lets files and folders fall onto the page as from a file manager, so that it gets handles. */
-export async function drop(page, ...files) {
-  const cdp = await page.context().newCDPSession(page);
+export const drop = (page, ...files) => drag(page, files, "dragEnter", "dragOver", "drop");
+
+/** drag plays a part of that. */
+export async function drag(page, files, ...types) {
+  // The one session knows of the drag that it has begun.
+  const cdp = (page.hand ??= await page.context().newCDPSession(page));
   const data = { items: [], files, dragOperationsMask: 1 };
-  for (const type of ["dragEnter", "dragOver", "drop"]) {
+  for (const type of types) {
     await cdp.send("Input.dispatchDragEvent", { type, x: 300, y: 300, data });
   }
-  await cdp.detach();
 }
 
 /** choose uses the input behind the button; pickers with handles cannot be driven. */
