@@ -254,7 +254,7 @@ func TestWeather(t *testing.T) {
 // soon is how long the rest of an upload may take on a line that is well:
 // requests that still hang (half a second), the longest wait (one), and a machine
 // that does other things.
-const soon = 12 * time.Second
+const soon = 25 * time.Second
 
 func storm(t *testing.T, seed uint64) {
 	s := serve(t)
