@@ -342,10 +342,8 @@ export interface Uploader {
   readonly options: Readonly<Options>;
   /** All items in the order in which they were added; cancelled ones are not in it. */
   readonly files: readonly UploadItem[];
-  /** This browser can upload. Always true: one that cannot does not even read this module. */
+  /** This browser can upload. */
   readonly support: boolean;
-  /** The features that are missing, by name; empty as support is true. */
-  readonly missing: readonly string[];
   /** upload() was called, and pause() not since. */
   readonly started: boolean;
 
@@ -398,6 +396,8 @@ export interface Uploader {
 
 export interface UploaderConstructor {
   new (options?: Options): Uploader;
+  /** This browser can upload. */
   readonly support: boolean;
+  /** The features that are missing, by name; empty if support is true. */
   readonly missing: readonly string[];
 }

@@ -11,10 +11,14 @@ import { within } from "./within.js";
 
 /** Listeners hear of progress no more often, in milliseconds. */
 const often = 100;
+
+/** What nothing can be uploaded without, and is missing here. */
+const lacking = globalThis.AbortController ? [] : ["AbortController"];
+const support = !lacking[0];
+
 export class Client extends Emitter implements Uploader {
-  // A browser that lacks something that is needed cannot even read this program.
-  static readonly support = true;
-  static readonly missing: readonly string[] = [];
+  static readonly support = support;
+  static readonly missing: readonly string[] = lacking;
 
   readonly files: Item[] = [];
   started = false;
@@ -50,8 +54,7 @@ export class Client extends Emitter implements Uploader {
     globalThis.addEventListener?.("online", this._online);
   }
 
-  readonly support = true;
-  readonly missing: readonly string[] = [];
+  readonly support = support;
 
   // Telling.
 

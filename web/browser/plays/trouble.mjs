@@ -6,7 +6,7 @@ import { ask, choose, content, dir, done, play, reaches, shot, state } from "./s
 
 // What is answered, what the page says then, and what the person has to do.
 const troubles = [
-  ["503 1", /^Tries again in \d+ sec\. The server is busy or restarting \(503\)\.$/],
+  ["503 1", /^Tries again in \d+ sec\. The server is busy \(503\)\.$/],
   ["507", /^Tries again in \d+ sec\. The server has no space left\. What was sent is safe\.$/],
   ["portal", /^Tries again in \d+ sec\. Something other than the upload server answered\. Does this network want you to sign in\?$/],
   ["nothing", /^Tries again in \d+ sec\. The server does not answer\. Check the connection\.$/],

@@ -214,7 +214,7 @@ export class UploadBox extends HTMLElement {
     made.on("progress", (stats) => this.emit("upload-progress", stats));
     made.on("catchAll", () => this.soon());
     if (!made.support)
-      this.problem.textContent = `This browser lacks ${made.missing.join(", ")} and cannot upload here.`;
+      this.problem.textContent = `This browser lacks ${Uploader.missing.join(", ")} and cannot upload here.`;
     this.problem.hidden = made.support;
     return made;
   }
