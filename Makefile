@@ -12,7 +12,7 @@ say       = @printf '\n== %s\n'
 
 .DEFAULT_GOAL := help
 .PHONY: help build test bench nightly fmt clean \
-        need node fmt-check vet lint cross vuln unit modules fuzz long
+        need node tools fmt-check vet lint cross vuln unit modules fuzz long
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ build: ## build the program, static, as build/muleteer
 # One after another, so that what is printed can be read: cheap checks first.
 test: ## everything that CI checks; installs what is missing with apt-get
 	@start=$$SECONDS; \
-	for step in need node fmt-check vet lint build cross modules vuln unit; do \
+	for step in need node tools fmt-check vet lint build cross modules vuln unit; do \
 		$(MAKE) --no-print-directory $$step || exit; \
 	done; \
 	printf '\n== all passed in %d s\n' $$((SECONDS - start))
@@ -38,6 +38,10 @@ node: ## install the npm packages that the tests use
 	@for dir in test/node web web/browser; do \
 		npm ci --prefix $$dir --no-audit --no-fund --loglevel=error || exit; \
 	done
+
+tools: ## build versitygw, the S3 server of the tests
+	$(say) 'tools: versitygw, pinned in tools/versitygw/go.mod'
+	CGO_ENABLED=0 $(GO) -C tools/versitygw build -trimpath -ldflags '-s -w' -o ../../$(BUILD)/versitygw github.com/versity/versitygw/cmd/versitygw
 
 fmt: ## format all Go files
 	@git ls-files -co --exclude-standard '*.go' | xargs gofmt -l -w
@@ -62,9 +66,10 @@ cross: ## build for the other systems
 	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 $(GO) build -o /dev/null $(PROGRAM)
 
 modules: ## check the modules beside the product's
-	$(say) 'modules: bench/peers and tools'
+	$(say) 'modules: bench/peers, tools and tools/versitygw'
 	$(GO) -C bench/peers vet ./...
 	$(GO) -C tools mod verify
+	$(GO) -C tools/versitygw mod verify
 
 vuln: ## govulncheck; a finding fails
 	$(say) 'vuln: govulncheck, pinned in tools/go.mod'

@@ -1,0 +1,173 @@
+// Package s3test gives tests a real S3 server, versitygw over a directory of
+// its own, and a Proxy that lets chosen operations fail in the ways in which
+// object stores fail. It is for tests only.
+package s3test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// What a Server asks of its clients. The secret is no secret: it guards a
+// server of one test on this machine.
+const (
+	Region    = "us-east-1"
+	AccessKey = "muleteer"
+	SecretKey = "only-for-tests"
+)
+
+// Server is a running S3 server. Its methods may be called concurrently;
+// several tests can share one, each in a bucket of its own.
+type Server struct {
+	Endpoint string // http://127.0.0.1:PORT
+	dir      string
+	child    *exec.Cmd
+	said     bytes.Buffer  // what it wrote; to be read when it has ended
+	over     chan struct{} // closed when it has ended
+	buckets  atomic.Int64
+}
+
+// Start starts a server that ends with the test.
+func Start(tb testing.TB) *Server {
+	tb.Helper()
+	s, err := Open()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(s.Close)
+	return s
+}
+
+// Open starts a server for a TestMain, which has to Close it.
+func Open() (*Server, error) {
+	path, err := program()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "muleteer-s3-")
+	if err != nil {
+		return nil, err
+	}
+	var last error
+	sidecar := false
+	for range 20 { // a port that was free a moment ago may not be any more
+		s := &Server{dir: dir}
+		if last = s.start(path, sidecar); last == nil {
+			return s, nil
+		}
+		// Metadata are extended attributes, where the file system has them.
+		sidecar = sidecar || strings.Contains(last.Error(), "xattr")
+	}
+	return nil, errors.Join(last, os.RemoveAll(dir))
+}
+
+// start starts the process and returns when it answers.
+func (s *Server) start(path string, sidecar bool) error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	address := l.Addr().String()
+	l.Close()
+	root, meta := filepath.Join(s.dir, "buckets"), filepath.Join(s.dir, "meta")
+	if err := errors.Join(os.MkdirAll(root, 0o755), os.MkdirAll(meta, 0o755)); err != nil {
+		return err
+	}
+	// The path of the health check tells this server from another one that
+	// took the port meanwhile.
+	health := "/healthy-" + rand.Text()
+	s.Endpoint = "http://" + address
+	s.child = exec.Command(path, "--port", address, "--health", health, "--keep-alive", "--quiet",
+		"--access", AccessKey, "--secret", SecretKey, "--region", Region, "posix")
+	if sidecar {
+		s.child.Args = append(s.child.Args, "--sidecar", meta)
+	}
+	s.child.Args = append(s.child.Args, root)
+	s.child.Stdout, s.child.Stderr = &s.said, &s.said
+	dieWithParent(s.child)
+	if err := s.child.Start(); err != nil {
+		return err
+	}
+	s.over = make(chan struct{})
+	go func() {
+		defer close(s.over)
+		_ = s.child.Wait() // what it says is in ProcessState
+	}()
+	c := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Second}
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+		select {
+		case <-s.over:
+			return fmt.Errorf("versitygw ended at once: %s", s.said.String())
+		default:
+		}
+		resp, err := c.Get(s.Endpoint + health)
+		if err != nil {
+			continue
+		}
+		resp.Body.Close()
+		if resp.StatusCode == http.StatusOK {
+			return nil
+		}
+	}
+	s.kill()
+	return fmt.Errorf("versitygw did not answer within 30 s: %s", s.said.String())
+}
+
+// Close kills the server and removes what it kept.
+func (s *Server) Close() {
+	s.kill()
+	_ = os.RemoveAll(s.dir) // it is temporary
+}
+
+func (s *Server) kill() {
+	_ = s.child.Process.Kill() // it may have ended already
+	<-s.over
+}
+
+// Bucket makes a new and empty bucket.
+func (s *Server) Bucket(tb testing.TB) string {
+	tb.Helper()
+	name := fmt.Sprintf("bucket-%d", s.buckets.Add(1))
+	resp, err := s.Do(context.Background(), http.MethodPut, "/"+name, nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		tb.Fatalf("making the bucket %s: %s", name, resp.Status)
+	}
+	return name
+}
+
+// URL is the address of a place in a bucket as `serve --store` takes it.
+func (s *Server) URL(bucket, prefix string) string { return storeURL(s.Endpoint, bucket, prefix) }
+
+func storeURL(endpoint, bucket, prefix string) string {
+	q := url.Values{"endpoint": {endpoint}, "region": {Region}}
+	return "s3://" + strings.TrimSuffix(bucket+"/"+prefix, "/") + "?" + q.Encode()
+}
+
+// Env is what the environment of a client of the server has to have.
+func Env() []string {
+	return []string{
+		"AWS_ACCESS_KEY_ID=" + AccessKey,
+		"AWS_SECRET_ACCESS_KEY=" + SecretKey,
+		"AWS_REGION=" + Region,
+		"AWS_EC2_METADATA_DISABLED=true",
+		"AWS_CONFIG_FILE=" + os.DevNull,
+		"AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
+	}
+}
