@@ -6,7 +6,9 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -37,14 +39,22 @@ func sign(req *http.Request, now time.Time) {
 	stamp, day := now.Format("20060102T150405Z"), now.Format("20060102")
 	req.Header.Set("X-Amz-Date", stamp)
 	req.Header.Set("X-Amz-Content-Sha256", unsigned)
-	const signed = "host;x-amz-content-sha256;x-amz-date"
+	fields := map[string]string{"host": req.URL.Host}
+	for name, v := range req.Header {
+		if name = strings.ToLower(name); strings.HasPrefix(name, "x-amz-") {
+			fields[name] = strings.Join(v, ",")
+		}
+	}
+	names := slices.Sorted(maps.Keys(fields))
+	signed, lines := strings.Join(names, ";"), ""
+	for _, name := range names {
+		lines += name + ":" + fields[name] + "\n"
+	}
 	scope := day + "/" + Region + "/s3/aws4_request"
 	// A query of url.Values is sorted and escaped as AWS wants it, but for the
 	// space.
 	query := strings.ReplaceAll(req.URL.Query().Encode(), "+", "%20")
-	canonical := strings.Join([]string{req.Method, req.URL.EscapedPath(), query,
-		"host:" + req.URL.Host, "x-amz-content-sha256:" + unsigned, "x-amz-date:" + stamp, "",
-		signed, unsigned}, "\n")
+	canonical := strings.Join([]string{req.Method, req.URL.EscapedPath(), query, lines, signed, unsigned}, "\n")
 	sum := sha256.Sum256([]byte(canonical))
 	toSign := strings.Join([]string{"AWS4-HMAC-SHA256", stamp, scope, hex.EncodeToString(sum[:])}, "\n")
 	key := []byte("AWS4" + SecretKey)
