@@ -94,28 +94,20 @@ func (p *plan) large(ctx context.Context, sd side, f *file, chunk int64) (run, e
 		return run{}, err
 	}
 	defer s.stop()
-	c, err := s.dial()
-	if err != nil {
-		return run{}, err
-	}
-	defer c.close()
 	var path string
 	r, err := s.timed(gibs(f.size), func() error {
-		if path, err = c.create(f.size, nil); err != nil {
-			return err
-		}
-		for at := int64(0); at < f.size; at += chunk {
-			n := min(chunk, f.size-at)
-			if err := c.patch(path, at, f.bytes(at, n)); err != nil {
-				return err
-			}
-		}
-		return nil
+		path, err = s.patches(f, chunk)
+		return err
 	})
 	if err != nil {
 		return r, err
 	}
 	if sd.name != "bare discard" {
+		c, err := s.dial()
+		if err != nil {
+			return r, err
+		}
+		defer c.close()
 		sum, err := c.sum(path)
 		if err != nil {
 			return r, err

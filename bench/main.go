@@ -137,6 +137,9 @@ func measures(p *plan) []measure {
 		{"P4", fmt.Sprintf("HEAD of %d different uploads", heads), func(ctx context.Context, r *report) ([]row, error) {
 			return p.heads(ctx, r, heads)
 		}},
+		{"P5", fmt.Sprintf("one file of %d MiB into S3", size>>20), func(ctx context.Context, r *report) ([]row, error) {
+			return p.cloud(ctx, r, size)
+		}},
 		{"P7", fmt.Sprintf("one more chunk for an upload of %s parts", strings.Trim(fmt.Sprint(parts), "[]")), func(ctx context.Context, r *report) ([]row, error) {
 			return p.swarm(ctx, r, parts, samples)
 		}},

@@ -18,6 +18,8 @@ type run struct {
 	Seconds     float64 `json:"seconds"`
 	CPU         float64 `json:"cpu_seconds"`           // of the server
 	Connections int     `json:"connections,omitempty"` // that carried something, where they were counted
+	Temp        int64   `json:"temp_bytes,omitempty"`  // the most that was seen in temporary files
+	Memory      int64   `json:"rss_bytes,omitempty"`   // the most that was resident
 }
 
 func (r run) rate() float64 { return r.Units / r.Seconds }

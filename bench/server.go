@@ -17,26 +17,27 @@ import (
 type side struct {
 	name string
 	args func(addr, dir string) []string
+	env  []string
 }
 
 // ours is muleteer, as it is without further flags but for the durability.
 func (p *plan) ours(durability string) side {
 	return side{"muleteer " + durability, func(addr, _ string) []string {
 		return []string{p.muleteer, "serve", "--listen", addr, "--durability", durability}
-	}}
+	}, nil}
 }
 
 func (p *plan) tusd() side {
 	return side{"tusd", func(addr, dir string) []string {
 		return []string{p.peer, "-listen", addr, "-dir", dir}
-	}}
+	}, nil}
 }
 
 // bareSide is one of the servers of bare.go.
 func bareSide(kind string) side {
 	return side{"bare " + kind, func(addr, dir string) []string {
 		return []string{"/proc/self/exe", kind, addr, dir}
-	}}
+	}, nil}
 }
 
 // server is a running side.
@@ -65,7 +66,10 @@ func (p *plan) start(ctx context.Context, sd side) (*server, error) {
 	args := sd.args(addr, dir)
 	s := &server{cmd: exec.CommandContext(ctx, args[0], args[1:]...), addr: addr, dir: dir, done: make(chan struct{})}
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = dir, log, log
-	s.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}
+	s.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + s.temp()}, sd.env...)
+	if err := os.Mkdir(s.temp(), 0o755); err != nil {
+		return nil, err
+	}
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -89,6 +93,9 @@ func (p *plan) start(ctx context.Context, sd side) (*server, error) {
 		}
 	}
 }
+
+// temp is where the process is to keep temporary files.
+func (s *server) temp() string { return filepath.Join(s.dir, "tmp") }
 
 // free finds a port that nobody listens on.
 func free() (string, error) {

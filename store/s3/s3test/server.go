@@ -43,7 +43,7 @@ type Server struct {
 // Start starts a server that ends with the test.
 func Start(tb testing.TB) *Server {
 	tb.Helper()
-	s, err := Open()
+	s, err := Open("")
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -51,13 +51,14 @@ func Start(tb testing.TB) *Server {
 	return s
 }
 
-// Open starts a server for a TestMain, which has to Close it.
-func Open() (*Server, error) {
+// Open starts a server, which the caller has to Close. It keeps its buckets
+// below the directory within, or below the one for temporary files if that is "".
+func Open(within string) (*Server, error) {
 	path, err := program()
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "muleteer-s3-")
+	dir, err := os.MkdirTemp(within, "muleteer-s3-")
 	if err != nil {
 		return nil, err
 	}
@@ -140,16 +141,25 @@ func (s *Server) kill() {
 // Bucket makes a new and empty bucket.
 func (s *Server) Bucket(tb testing.TB) string {
 	tb.Helper()
-	name := fmt.Sprintf("bucket-%d", s.buckets.Add(1))
-	resp, err := s.Do(context.Background(), http.MethodPut, "/"+name, nil)
+	name, err := s.NewBucket(context.Background())
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return name
+}
+
+// NewBucket is Bucket where there is no test.
+func (s *Server) NewBucket(ctx context.Context) (string, error) {
+	name := fmt.Sprintf("bucket-%d", s.buckets.Add(1))
+	resp, err := s.Do(ctx, http.MethodPut, "/"+name, nil)
+	if err != nil {
+		return "", err
+	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		tb.Fatalf("making the bucket %s: %s", name, resp.Status)
+		return "", fmt.Errorf("making the bucket %s: %s", name, resp.Status)
 	}
-	return name
+	return name, nil
 }
 
 // URL is the address of a place in a bucket as `serve --store` takes it.
