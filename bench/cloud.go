@@ -121,7 +121,7 @@ func (p *plan) front(ctx context.Context, name string, gateway *s3test.Server, b
 		if name == tusdS3 || name == tusd8 {
 			return []string{p.peer, "-listen", addr, "-s3", gateway.Endpoint, "-bucket", bucket}
 		}
-		return []string{p.muleteer, "serve", "--listen", addr, "--store", gateway.URL(bucket, ""), "--key", "{id}"}
+		return []string{p.muleteer, "serve", "--listen", addr, "--store", gateway.URL(bucket, ""), "--key", "{id}/object"}
 	}}
 	s, err := p.start(ctx, sd)
 	if err != nil {
@@ -148,7 +148,10 @@ func (p *plan) front(ctx context.Context, name string, gateway *s3test.Server, b
 	if r.Memory, err = s.memory(); err != nil {
 		return r, "", err
 	}
-	key, _, _ := strings.Cut(path.Base(at), "+") // of tusd's id, what follows is the multipart upload's
+	key, _, found := strings.Cut(path.Base(at), "+")
+	if !found { // in tusd's id, the multipart upload follows
+		key += "/object"
+	}
 	s.stop()
 	return r, key, s.forget()
 }

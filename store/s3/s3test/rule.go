@@ -88,6 +88,7 @@ func (r *Rule) strike(c Call) bool {
 // storm makes calls go wrong by chance.
 type storm struct {
 	rng    *rand.Rand
+	ops    []Op
 	rate   float64
 	faults []Fault
 }
@@ -101,12 +102,17 @@ const patience = 300 * time.Millisecond
 // sequence of calls; where calls are concurrent their order is not ours. A
 // hang ends as a reset after 300 ms. It replaces an earlier Random.
 func (p *Proxy) Random(seed uint64, rate float64, faults ...Fault) {
+	p.RandomOn(Ops(), seed, rate, faults...)
+}
+
+// RandomOn is Random for some operations only.
+func (p *Proxy) RandomOn(ops []Op, seed uint64, rate float64, faults ...Fault) {
 	if len(faults) == 0 {
 		faults = Passing()
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.storm = &storm{rand.New(rand.NewPCG(seed, 3)), rate, faults}
+	p.storm = &storm{rand.New(rand.NewPCG(seed, 3)), ops, rate, faults}
 }
 
 // choose tells what to make of a call, and for how long it may hang.
@@ -116,7 +122,7 @@ func (p *Proxy) choose(c Call) (Fault, time.Duration) {
 			return r.fault, time.Hour
 		}
 	}
-	if s := p.storm; s != nil && c.Op != Other {
+	if s := p.storm; s != nil && slices.Contains(s.ops, c.Op) {
 		// Both are drawn for every call, so that the sequence stays the same.
 		hit, f := s.rng.Float64() < s.rate, s.faults[s.rng.IntN(len(s.faults))]
 		if hit && f.suits(c.Op) {
