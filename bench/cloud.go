@@ -58,7 +58,7 @@ func (p *plan) cloud(ctx context.Context, r *report, size int64) ([]row, error) 
 
 // intoBucket uploads the file to a new bucket, and reads it from there.
 func (p *plan) intoBucket(ctx context.Context, name string, f *file) (run, error) {
-	gateway, err := s3test.Open(p.dir)
+	gateway, err := s3test.OpenIn(p.dir)
 	if err != nil {
 		return run{}, err
 	}

@@ -43,7 +43,7 @@ type Server struct {
 // Start starts a server that ends with the test.
 func Start(tb testing.TB) *Server {
 	tb.Helper()
-	s, err := Open("")
+	s, err := Open()
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -51,9 +51,12 @@ func Start(tb testing.TB) *Server {
 	return s
 }
 
-// Open starts a server, which the caller has to Close. It keeps its buckets
-// below the directory within, or below the one for temporary files if that is "".
-func Open(within string) (*Server, error) {
+// Open starts a server for a TestMain, which has to Close it.
+func Open() (*Server, error) { return OpenIn("") }
+
+// OpenIn is Open with the buckets below a directory, "" for the one of temporary
+// files.
+func OpenIn(within string) (*Server, error) {
 	path, err := program()
 	if err != nil {
 		return nil, err
