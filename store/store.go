@@ -29,8 +29,10 @@ type Store interface {
 
 	// Put reads the bytes of e from r and keeps them. It calls done for each
 	// run of them, in the order of their offsets, as soon as that run is
-	// durable; never before. The runs are disjoint, and together they are a
-	// prefix of e.
+	// durable; never before. The runs are disjoint, together they are a prefix
+	// of e, and none crosses a cell of the grid: Put cuts e there, and may work
+	// on several cells at once. It calls done in one goroutine at a time, which
+	// may be another one than reads r.
 	//
 	// When r ends early, with io.EOF or with any other error, what arrived
 	// until then is made durable and given to done all the same, and Put

@@ -120,13 +120,11 @@ func (t *taking) fill(ctx context.Context, e extent.Extent) error {
 		if t.conflict && !t.whole() {
 			return nil
 		}
-		for piece := range t.u.Grid.Cut(gap) {
-			if t.body.err != nil {
-				return nil
-			}
-			if err := t.s.Store.Put(ctx, t.u.object(), piece, t.body, add); err != nil {
-				return cmp.Or(t.failed, storeError(err))
-			}
+		if t.body.err != nil {
+			return nil
+		}
+		if err := t.s.Store.Put(ctx, t.u.object(), gap, t.body, add); err != nil {
+			return cmp.Or(t.failed, storeError(err))
 		}
 		pos = gap.End
 	}

@@ -10,24 +10,22 @@ import (
 	"github.com/muleteer/muleteer/store"
 )
 
-// run is how many bytes Put takes at once where there is no grid.
+// run is in how many bytes Put cuts where there is no grid.
 const run = 64 << 10
 
-// Put is store.Store's. It refuses a piece that crosses a cell.
+// Put is store.Store's.
 func (s *Store) Put(ctx context.Context, o store.Object, e extent.Extent, r io.Reader, done func(store.Part) error) error {
 	if err := s.check(ctx, o, e); err != nil {
 		return err
 	}
-	most := int64(run)
-	if s.options.Cell > 0 {
-		most = e.Len()
-	}
-	for !e.Empty() {
-		want := min(e.Len(), most)
-		b, broken := io.ReadAll(io.LimitReader(r, want))
+	for cell := range s.cells(o).Cut(e) {
+		if err := s.reach(o, cell.Start); err != nil {
+			return err
+		}
+		b, broken := io.ReadAll(io.LimitReader(r, cell.Len()))
 		n := int64(len(b))
 		if n > 0 {
-			p, err := s.keep(ctx, o, extent.At(e.Start, n), b)
+			p, err := s.keep(ctx, o, extent.At(cell.Start, n), b)
 			if err != nil {
 				return err
 			}
@@ -35,12 +33,19 @@ func (s *Store) Put(ctx context.Context, o store.Object, e extent.Extent, r io.R
 				return err
 			}
 		}
-		if broken != nil || n < want {
+		if broken != nil || n < cell.Len() {
 			return nil
 		}
-		e.Start += n
 	}
 	return nil
+}
+
+// cells is how Put cuts what comes.
+func (s *Store) cells(o store.Object) store.Grid {
+	if s.options.Cell == 0 {
+		return store.Grid{Cell: run}
+	}
+	return o.Grid
 }
 
 // check refuses what no store could keep.
@@ -54,12 +59,14 @@ func (s *Store) check(ctx context.Context, o store.Object, e extent.Extent) erro
 	if o.Grid != s.grid() {
 		return fmt.Errorf("an object on the grid %v in a store on the grid %v", o.Grid, s.grid())
 	}
-	cell, number := o.Grid.At(e.Start)
-	if !cell.Contains(e) {
-		return fmt.Errorf("%s crosses the cell %s", e, cell)
-	}
+	return s.reach(o, e.Start)
+}
+
+// reach refuses a byte that is in a cell too many.
+func (s *Store) reach(o store.Object, off int64) error {
+	_, number := o.Grid.At(off)
 	if most := int64(s.options.MaxParts); most > 0 && number >= most {
-		return fmt.Errorf("%s is in cell %d, and there are %d", e, number, most)
+		return fmt.Errorf("byte %d is in cell %d, and there are %d", off, number, most)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 var putPromises = []promise{
 	{"Put takes parts in any order", putAnyOrder},
 	{"Put takes concurrent parts of one object", putConcurrent},
+	{"Put takes a run of many cells", putRuns},
 	{"Put keeps what arrived when the body ends early or breaks", putBroken},
 	{"Put takes bodies in pieces of any size", putSlow},
 	{"Put must not read beyond the extent", putReadsNoMore},
@@ -66,6 +67,39 @@ func putConcurrent(t *testing.T, s store.Store) {
 	wg.Wait()
 	x.join()
 	x.verify()
+}
+
+// The store cuts, whatever the run, its beginning and its end.
+func putRuns(t *testing.T, s store.Store) {
+	c := cell(begin(t, s, store.Spec{Size: -1, Key: "probe"}))
+	size := 3*c + c/2
+	x := send(t, s, size, store.Spec{})
+	runs := []extent.Extent{{Start: c / 3, End: 2*c + c/3}, {Start: 2*c + c/3, End: size}, {End: c / 3}}
+	for _, e := range runs {
+		if n := x.putFrom(e, bytes.NewReader(x.data[e.Start:e.End])); n != e.Len() {
+			t.Errorf("Put %s: %d bytes were acknowledged", e, n)
+		}
+	}
+	x.verifyAcknowledged()
+	x.join()
+	x.verify()
+
+	y := send(t, s, size, store.Spec{Key: "broken"}) // in the third of four cells
+	got := 2*c + c/5
+	if n := y.putFrom(extent.Extent{End: size}, io.MultiReader(bytes.NewReader(y.data[:got]), iotest.ErrReader(errBroken))); n != got {
+		t.Errorf("Put of a body that broke at %d: %d bytes were acknowledged", got, n)
+	}
+	y.putFrom(extent.Extent{Start: got, End: size}, bytes.NewReader(y.data[got:]))
+	y.join()
+	y.verify()
+
+	z := send(t, s, size, store.Spec{Key: "refused"}) // done's error ends all of it
+	calls := 0
+	if _, err := z.try(extent.Extent{End: size}, bytes.NewReader(z.data), func(store.Part) error { calls++; return errBroken }); !errors.Is(err, errBroken) || calls != 1 {
+		t.Errorf("Put: %v after %d calls of done, want done's own error after the first", err, calls)
+	}
+	z.whole()
+	z.verify()
 }
 
 var errBroken = errors.New("the line broke")

@@ -60,8 +60,8 @@ func (x *sender) put(e extent.Extent) {
 	}
 }
 
-// putFrom puts e, which lies in one cell, from r, whose bytes must be those of
-// the object, and returns how many bytes were acknowledged.
+// putFrom puts e from r, whose bytes must be those of the object, and returns
+// how many bytes were acknowledged.
 func (x *sender) putFrom(e extent.Extent, r io.Reader) int64 {
 	x.t.Helper()
 	parts, err := x.try(e, r, func(store.Part) error { return nil })
@@ -95,6 +95,9 @@ func (x *sender) try(e extent.Extent, r io.Reader, then func(store.Part) error) 
 			x.t.Errorf("Put %s: done(%s), want a run from %d", e, p.Extent, next)
 		} else if want := store.CRC(0).Update(x.data[p.Start:p.End]); p.CRC != want {
 			x.t.Errorf("Put %s: the CRC of %s is %s, want %s", e, p.Extent, p.CRC, want)
+		}
+		if c, _ := x.o.Grid.At(p.Start); !c.Contains(p.Extent) {
+			x.t.Errorf("Put %s: %s crosses the cell %s", e, p.Extent, c)
 		}
 		if p.Crumb && p.Receipt == "" {
 			x.t.Errorf("Put %s: the crumb %s has no receipt", e, p.Extent)
