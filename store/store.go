@@ -63,12 +63,14 @@ type Store interface {
 
 // Spec is what is known of an object before its first byte.
 type Spec struct {
-	Size      int64  // bytes, or -1 while unknown
-	Key       string // where it appears in the end; slash-separated, relative, clean
-	Type      string // media type, may be empty
-	Chunk     int64  // the size in bytes in which the client sends, 0 where unknown: a hint for the grid
-	Hidden    bool   // it is only a source for other objects and never appears under its key
-	Overwrite bool   // what is under Key already is replaced
+	Size      int64             // bytes, or -1 while unknown
+	Key       string            // where it appears in the end; slash-separated, relative, clean
+	Type      string            // media type, may be empty
+	Chunk     int64             // the size in bytes in which the client sends, 0 where unknown: a hint for the grid
+	Name      string            // what the client calls the file: for stores that keep such things beside the bytes
+	Fields    map[string]string // what else the client says of the file, likewise
+	Hidden    bool              // it is only a source for other objects and never appears under its key
+	Overwrite bool              // what is under Key already is replaced
 }
 
 // Object is the address of the bytes of one upload. The caller keeps it in its

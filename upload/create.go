@@ -181,7 +181,10 @@ func (s *Service) spec(u *Record, n New) store.Spec {
 	if chunk <= 0 {
 		chunk = s.Chunk
 	}
-	return store.Spec{Size: u.Size, Key: u.Key, Type: u.Type, Chunk: chunk, Hidden: u.Hidden, Overwrite: u.Overwrite}
+	return store.Spec{
+		Size: u.Size, Key: u.Key, Type: u.Type, Chunk: chunk, Name: u.Meta.Name, Fields: u.Meta.Fields,
+		Hidden: u.Hidden, Overwrite: u.Overwrite,
+	}
 }
 
 func (s *Service) quota(n New) Quota {
