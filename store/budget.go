@@ -73,6 +73,10 @@ func (b *Budget) Take(ctx context.Context, n int64) error {
 	b.queue = append(b.queue, c)
 	b.grant()
 	b.mu.Unlock()
+	// Whoever can spare some since the try has either seen the queue or is asked.
+	for _, f := range b.reclaim {
+		f(n)
+	}
 	select {
 	case <-c.granted:
 		return nil
@@ -112,6 +116,13 @@ func (b *Budget) grant() {
 		close(b.queue[0].granted)
 		b.queue = b.queue[1:]
 	}
+}
+
+// Waiting tells whether somebody waits.
+func (b *Budget) Waiting() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.queue) > 0
 }
 
 // Free returns the bytes that nobody holds.

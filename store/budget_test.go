@@ -93,6 +93,29 @@ func TestBudgetReclaimsWhatOthersCanSpare(t *testing.T) {
 	}
 }
 
+// Whoever waits already gets what is spared after that, too.
+func TestBudgetReclaimsForWhoWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBudget(10)
+		asked := 0
+		b.Reclaim(func(int64) {
+			if asked++; asked == 2 { // it became sparable after the first question
+				b.Give(10)
+			}
+		})
+		if !b.Try(10) {
+			t.Fatal("10 of 10 bytes are not to be had")
+		}
+		if err := b.Take(t.Context(), 4); err != nil {
+			t.Error(err)
+		}
+		if b.Waiting() || b.Free() != 6 {
+			t.Errorf("%d bytes are free", b.Free())
+		}
+	})
+}
+
 // TestBudgetIsNeverExceeded has many take, try and give up at random.
 func TestBudgetIsNeverExceeded(t *testing.T) {
 	t.Parallel()

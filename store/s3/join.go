@@ -1,0 +1,168 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/muleteer/muleteer/store"
+)
+
+// Join is store.Store's. Each of its steps may be repeated: where an answer is
+// an error of any kind, a look at the object decides what has happened.
+func (s *Store) Join(ctx context.Context, o store.Object, parts []store.Part) (store.Final, error) {
+	h, err := parseToken(o.Token)
+	if err != nil {
+		return store.Final{}, err
+	}
+	final, completed, err := sumUp(o, parts)
+	if err != nil {
+		return final, err
+	}
+	if o.Joined {
+		return s.again(ctx, o, final)
+	}
+	err = s.complete(ctx, s.at(o, h), h, o.ID, final, completed, false)
+	staged := !h.direct && !o.Hidden
+	switch {
+	case errors.Is(err, store.ErrGone) && staged:
+		// Somebody may have led it to its end.
+		key, found, lookErr := s.find(ctx, o, final)
+		if lookErr != nil || !found {
+			return store.Final{}, errors.Join(lookErr, err)
+		}
+		final.Key = key
+		return final, s.tidy(ctx, o.ID)
+	case err != nil:
+		return store.Final{}, err
+	case staged:
+		final.Key, err = s.publish(ctx, o, final)
+	}
+	return final, err
+}
+
+// again tells of an object that was joined before.
+func (s *Store) again(ctx context.Context, o store.Object, final store.Final) (store.Final, error) {
+	out, err := s.look(ctx, s.final(o))
+	switch {
+	case err != nil:
+		return store.Final{}, err
+	case !owned(out, o.ID):
+		return store.Final{}, fmt.Errorf("%s is not in the bucket any more: %w", o.Key, store.ErrGone)
+	case !agrees(out, final):
+		return store.Final{}, fmt.Errorf("other parts than those that were joined: %w", store.ErrParts)
+	}
+	return final, nil
+}
+
+// sumUp checks the parts against each other, and makes of them what the server
+// wants to be told.
+func sumUp(o store.Object, parts []store.Part) (store.Final, []types.CompletedPart, error) {
+	final := store.Final{Key: o.Key}
+	if err := shape(parts); err != nil {
+		return store.Final{}, nil, err
+	}
+	if len(parts) > 0 && parts[0].Start != 0 {
+		return store.Final{}, nil, fmt.Errorf("the first part begins at %d: %w", parts[0].Start, store.ErrParts)
+	}
+	completed := make([]types.CompletedPart, len(parts))
+	last := int32(0)
+	for i, p := range parts {
+		number, etag, err := parseReceipt(p.Receipt)
+		switch {
+		case p.Crumb:
+			return store.Final{}, nil, fmt.Errorf("%s is a crumb: %w", p.Extent, store.ErrParts)
+		case err != nil:
+			return store.Final{}, nil, err
+		case number <= last:
+			return store.Final{}, nil, fmt.Errorf("%s is the part %d after the part %d: %w", p.Extent, number, last, store.ErrParts)
+		}
+		last = number
+		completed[i] = types.CompletedPart{PartNumber: aws.Int32(number), ETag: aws.String(etag), ChecksumCRC64NVME: aws.String(p.CRC.String())}
+		final.Size, final.CRC = p.End, final.CRC.Append(p.CRC, p.Len())
+	}
+	if final.Size != o.Size {
+		return store.Final{}, nil, fmt.Errorf("%d bytes of an object of %d: %w", final.Size, o.Size, store.ErrParts)
+	}
+	return final, completed, nil
+}
+
+// complete makes an object of the parts of a multipart upload, or finds that it
+// is made. With fresh it never replaces another one; the error then is
+// errTaken.
+func (s *Store) complete(ctx context.Context, key string, h handle, id string, final store.Final, parts []types.CompletedPart, fresh bool) error {
+	f, err := s.features(ctx)
+	if err != nil {
+		return err
+	}
+	if len(parts) == 0 {
+		if parts, err = s.emptyPart(ctx, key, h, f); err != nil {
+			return s.settle(ctx, key, id, final, err)
+		}
+	}
+	in := &s3.CompleteMultipartUploadInput{
+		Bucket: s.in(), Key: &key, UploadId: &h.uploadID,
+		MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
+	}
+	if f.sum == sumCRC64 {
+		in.ChecksumCRC64NVME, in.ChecksumType = aws.String(final.CRC.String()), types.ChecksumTypeFullObject
+	} else {
+		for i := range parts {
+			parts[i].ChecksumCRC64NVME = nil
+		}
+	}
+	if fresh && f.conditional {
+		in.IfNoneMatch = aws.String("*")
+	}
+	out, failed := s.client.CompleteMultipartUpload(ctx, in)
+	if failed == nil && disagrees(out.ChecksumCRC64NVME, final.CRC) && out.ChecksumType != types.ChecksumTypeComposite {
+		return fmt.Errorf("%s: the server computed the checksum %s of the object, not %s: %w", key, *out.ChecksumCRC64NVME, final.CRC, store.ErrParts)
+	}
+	return s.settle(ctx, key, id, final, failed)
+}
+
+// settle finds out what a Complete has done, whatever its answer was.
+func (s *Store) settle(ctx context.Context, key, id string, final store.Final, failed error) error {
+	if failed == nil {
+		return nil
+	}
+	seen, err := s.look(ctx, key)
+	switch {
+	case err != nil:
+		return errors.Join(translate(failed), err)
+	case owned(seen, id) && agrees(seen, final):
+		return nil
+	case taken(failed):
+		return errTaken
+	case owned(seen, id), partsWrong(failed):
+		return fmt.Errorf("%s: %w: %w", key, store.ErrParts, failed)
+	case missing(failed):
+		return fmt.Errorf("%s: the bucket has neither the multipart upload nor the object: %w", key, store.ErrGone)
+	}
+	return fmt.Errorf("joining %s: %w", key, translate(failed))
+}
+
+var errTaken = errors.New("the key is taken")
+
+// emptyPart is the part of an object without a byte: no multipart upload is
+// completed without one.
+func (s *Store) emptyPart(ctx context.Context, key string, h handle, f *features) ([]types.CompletedPart, error) {
+	b := &buffer{memory: s.memory}
+	c, err := sumOf(f.sum, 0, b.reader())
+	if err != nil {
+		return nil, err
+	}
+	in := &s3.UploadPartInput{
+		Bucket: s.in(), Key: &key, UploadId: &h.uploadID, PartNumber: aws.Int32(1), Body: b.reader(), ContentLength: aws.Int64(0),
+	}
+	c.onPart(in)
+	out, err := s.client.UploadPart(ctx, in, unsigned)
+	if err != nil {
+		return nil, translate(err)
+	}
+	return []types.CompletedPart{{PartNumber: aws.Int32(1), ETag: out.ETag, ChecksumCRC64NVME: aws.String(store.CRC(0).String())}}, nil
+}

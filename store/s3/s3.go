@@ -1,0 +1,88 @@
+// Package s3 keeps bytes in a bucket of Amazon S3 or of a server that speaks
+// its protocol. Bytes are held in memory on their way, and nowhere else.
+//
+// An object is one multipart upload. Its grid is the size of the parts; a run
+// that does not fill its cell is a crumb, an object of its own, until the cell
+// is full. Everything that is not finished is below PREFIX.muleteer/ID/, but
+// for multipart uploads whose key begins with the upload's id: these are made
+// where they will appear.
+//
+// A bucket and prefix belong to one state: what no record of it names is an
+// orphan.
+package s3
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/muleteer/muleteer/store"
+)
+
+// Options say how a Store works beside what its URL says. The zero value is
+// sensible.
+type Options struct {
+	Memory *store.Budget // for bodies on their way; nil: 256 MiB of its own
+	Limit  int64         // bytes of the largest object of unknown size that will come; 0: 5 TiB
+}
+
+// Store is a store.Store, Folder, Copier, WholePutter, Walker and Linker.
+type Store struct {
+	place
+	limit  int64
+	client *s3.Client
+	sign   *s3.PresignClient
+	memory *memory
+
+	mu     sync.Mutex
+	known  *features  // nil until the server has been probed
+	naming sync.Mutex // held while a free name is looked for and taken, where the server cannot do both at once
+}
+
+// defaultMemory is what bodies on their way may take, in bytes.
+const defaultMemory = 256 << 20
+
+// Open returns the store at a URL, see ParseURL for its form. It asks the
+// server whether the bucket is there and may be read.
+func Open(ctx context.Context, where string, o Options) (*Store, error) {
+	p, err := parseURL(where)
+	if err != nil {
+		return nil, err
+	}
+	if o.Memory == nil {
+		o.Memory = store.NewBudget(defaultMemory)
+	}
+	s := &Store{place: p, limit: o.Limit, memory: newMemory(o.Memory)}
+	if s.limit <= 0 || s.limit > maxObject {
+		s.limit = maxObject
+	}
+	if s.client, err = newClient(ctx, p); err != nil {
+		return nil, err
+	}
+	s.sign = s3.NewPresignClient(s.client)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if _, err := s.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: s.in()}); err != nil {
+		return nil, s.explain(err)
+	}
+	return s, nil
+}
+
+// startTimeout is how long the server may take to answer when the store is
+// opened, or probed.
+const startTimeout = 30 * time.Second
+
+// Close ends the connections that are idle.
+func (s *Store) Close() error {
+	s.memory.forgetAll()
+	if c, ok := s.client.Options().HTTPClient.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+	return nil
+}
+
+// in is the bucket as requests want it.
+func (s *Store) in() *string { return aws.String(s.bucket) }
