@@ -67,5 +67,3 @@ func (m *memory) forget(key string) {
 		b.free()
 	}
 }
-
-func (m *memory) forgetAll() { m.spare(1 << 62) }

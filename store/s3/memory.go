@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"io"
+	"math"
 	"sync"
 	"time"
 
@@ -14,10 +15,9 @@ import (
 // the room, so that folding them reads nothing.
 type memory struct {
 	budget *store.Budget
-	small  sync.Pool // of *block
-	large  sync.Pool
 
 	mu     sync.Mutex
+	idle   map[int][][]byte  // blocks that nobody uses, by their size
 	crumbs map[string]*crumb // by key
 	oldest *crumb            // of a ring, which the newest one closes
 }
@@ -29,20 +29,57 @@ const (
 	largeBlock = 256 << 10
 )
 
-type block struct{ bytes []byte }
-
 func newMemory(b *store.Budget) *memory {
-	m := &memory{budget: b, crumbs: map[string]*crumb{}}
-	m.small.New = func() any { return &block{make([]byte, smallBlock)} }
-	m.large.New = func() any { return &block{make([]byte, largeBlock)} }
+	m := &memory{budget: b, idle: map[int][][]byte{}, crumbs: map[string]*crumb{}}
 	b.Reclaim(m.spare)
 	return m
+}
+
+// block returns one that is in the budget already.
+func (m *memory) block(size int) []byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if idle := m.idle[size]; len(idle) > 0 {
+		m.idle[size] = idle[:len(idle)-1]
+		return idle[len(idle)-1]
+	}
+	// A block of the other size is one too many now, as the budget has it.
+	for other, idle := range m.idle {
+		for n := 0; other != size && n < size && len(idle) > 0; n += other {
+			endBlock(idle[len(idle)-1])
+			idle = idle[:len(idle)-1]
+		}
+		m.idle[other] = idle
+	}
+	return newBlock(size)
+}
+
+func (m *memory) recycle(b []byte) {
+	if len(b) != smallBlock && len(b) != largeBlock {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.idle[len(b)] = append(m.idle[len(b)], b)
+}
+
+// close gives all back that nobody uses.
+func (m *memory) close() {
+	m.spare(math.MaxInt64)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for size, idle := range m.idle {
+		for _, b := range idle {
+			endBlock(b)
+		}
+		delete(m.idle, size)
+	}
 }
 
 // buffer is a run of bytes in blocks.
 type buffer struct {
 	memory *memory
-	blocks []*block
+	blocks [][]byte
 	n      int64 // bytes that are there
 	room   int64 // bytes that the blocks take
 }
@@ -54,9 +91,9 @@ const moment = 100 * time.Millisecond
 // long as it takes; who holds something only for a moment, and then has to
 // make it durable.
 func (b *buffer) grow(ctx context.Context) (bool, error) {
-	size, pool := int64(largeBlock), &b.memory.large
+	size := int64(largeBlock)
 	if b.room == 0 {
-		size, pool = smallBlock, &b.memory.small
+		size = smallBlock
 	}
 	if !b.memory.budget.Try(size) {
 		wait, cancel := ctx, context.CancelFunc(func() {})
@@ -69,7 +106,7 @@ func (b *buffer) grow(ctx context.Context) (bool, error) {
 			return false, ctx.Err()
 		}
 	}
-	b.blocks, b.room = append(b.blocks, pool.Get().(*block)), b.room+size
+	b.blocks, b.room = append(b.blocks, b.memory.block(int(size))), b.room+size
 	return true, nil
 }
 
@@ -78,7 +115,7 @@ func (b *buffer) space() []byte {
 	if b.n == b.room {
 		return nil
 	}
-	last := b.blocks[len(b.blocks)-1].bytes
+	last := b.blocks[len(b.blocks)-1]
 	return last[int64(len(last))-(b.room-b.n):]
 }
 
@@ -91,15 +128,6 @@ func (b *buffer) free() {
 	b.blocks, b.n, b.room = nil, 0, 0
 }
 
-func (m *memory) recycle(k *block) {
-	switch len(k.bytes) {
-	case smallBlock:
-		m.small.Put(k)
-	case largeBlock:
-		m.large.Put(k)
-	}
-}
-
 // shrink keeps no more than the bytes need, if that is worth a copy.
 func (b *buffer) shrink() {
 	if b.n > b.room/2 || b.n > largeBlock/2 {
@@ -107,7 +135,7 @@ func (b *buffer) shrink() {
 	}
 	exact := make([]byte, 0, b.n)
 	for _, k := range b.blocks {
-		exact = append(exact, k.bytes[:min(int64(len(k.bytes)), b.n-int64(len(exact)))]...)
+		exact = append(exact, k[:min(int64(len(k)), b.n-int64(len(exact)))]...)
 	}
 	n := b.n
 	b.memory.budget.Give(b.room - n)
@@ -115,7 +143,7 @@ func (b *buffer) shrink() {
 	for _, k := range b.blocks {
 		b.memory.recycle(k)
 	}
-	b.blocks = []*block{{exact}}
+	b.blocks = [][]byte{exact}
 }
 
 // reader reads a buffer, any number of times: it is what a request sends.
@@ -132,11 +160,11 @@ func (r *bufferReader) Read(p []byte) (int, error) {
 	}
 	at := r.pos
 	for _, k := range r.b.blocks {
-		if size := int64(len(k.bytes)); at >= size {
+		if size := int64(len(k)); at >= size {
 			at -= size
 			continue
 		}
-		n := copy(p, k.bytes[at:min(int64(len(k.bytes)), at+r.b.n-r.pos)])
+		n := copy(p, k[at:min(int64(len(k)), at+r.b.n-r.pos)])
 		r.pos += int64(n)
 		return n, nil
 	}

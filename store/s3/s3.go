@@ -13,6 +13,7 @@ package s3
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -42,11 +43,20 @@ type Store struct {
 	naming sync.Mutex // held while a free name is looked for and taken, where the server cannot do both at once
 }
 
-// defaultMemory is what bodies on their way may take, in bytes.
-const defaultMemory = 256 << 20
+// What bodies on their way may take, in bytes.
+const (
+	defaultMemory = 256 << 20
+	minMemory     = 4 << 20
+)
 
-// Open returns the store at a URL, see ParseURL for its form. It asks the
-// server whether the bucket is there and may be read.
+// Check tells what is wrong with the URL of a store, see parseURL.
+func Check(where string) error {
+	_, err := parseURL(where)
+	return err
+}
+
+// Open returns the store at a URL. It asks the server whether the bucket is
+// there and may be read.
 func Open(ctx context.Context, where string, o Options) (*Store, error) {
 	p, err := parseURL(where)
 	if err != nil {
@@ -54,6 +64,9 @@ func Open(ctx context.Context, where string, o Options) (*Store, error) {
 	}
 	if o.Memory == nil {
 		o.Memory = store.NewBudget(defaultMemory)
+	}
+	if o.Memory.Size() < minMemory {
+		return nil, fmt.Errorf("bodies on their way to S3 need memory of at least %d MiB", minMemory>>20)
 	}
 	s := &Store{place: p, limit: o.Limit, memory: newMemory(o.Memory)}
 	if s.limit <= 0 || s.limit > maxObject {
@@ -65,7 +78,9 @@ func Open(ctx context.Context, where string, o Options) (*Store, error) {
 	s.sign = s3.NewPresignClient(s.client)
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	if _, err := s.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: s.in()}); err != nil {
+	// Unlike HeadBucket, this answers an error with its name.
+	in := &s3.ListObjectsV2Input{Bucket: s.in(), Prefix: aws.String(s.prefix), MaxKeys: aws.Int32(1)}
+	if _, err := s.client.ListObjectsV2(ctx, in); err != nil {
 		return nil, s.explain(err)
 	}
 	return s, nil
@@ -77,7 +92,7 @@ const startTimeout = 30 * time.Second
 
 // Close ends the connections that are idle.
 func (s *Store) Close() error {
-	s.memory.forgetAll()
+	s.memory.close()
 	if c, ok := s.client.Options().HTTPClient.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
 	}

@@ -70,7 +70,7 @@ func (s *Store) putAt(ctx context.Context, key string, o store.Object, spec stor
 	if err != nil {
 		return err
 	}
-	b := &buffer{memory: s.memory, blocks: []*block{{body}}, n: final.Size}
+	b := &buffer{memory: s.memory, blocks: [][]byte{body}, n: final.Size}
 	in := &s3.PutObjectInput{Bucket: s.in(), Key: &key, Body: b.reader(), ContentLength: aws.Int64(final.Size)}
 	if !o.Hidden {
 		in.StorageClass = types.StorageClass(s.class)
