@@ -12,13 +12,15 @@ import (
 	"github.com/muleteer/muleteer/store"
 	"github.com/muleteer/muleteer/store/disk"
 	"github.com/muleteer/muleteer/store/mem"
+	"github.com/muleteer/muleteer/store/s3"
 )
 
 // kept is where bytes and records are.
 type kept struct {
 	store.Store
 	State            state.State
-	storeAt, stateAt string // for people
+	storeAt, stateAt string                                    // for people
+	probe            func(ctx context.Context) (string, error) // tells what the store can do; nil where nobody has to ask
 	closeStore       func() error
 	closed           bool
 }
@@ -49,7 +51,7 @@ func (s storage) openOnce(ctx context.Context) (*kept, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.openStore(k); err != nil {
+	if err := s.openStore(ctx, k); err != nil {
 		return nil, err
 	}
 	k.State, err = state.Open(ctx, where, state.Options{Process: s.Durability == "process"})
@@ -59,7 +61,7 @@ func (s storage) openOnce(ctx context.Context) (*kept, error) {
 	return k, nil
 }
 
-func (s storage) openStore(k *kept) error {
+func (s storage) openStore(ctx context.Context, k *kept) error {
 	where := s.Store
 	if where == "" {
 		where = defaultStore
@@ -70,8 +72,7 @@ func (s storage) openStore(k *kept) error {
 		k.Store, k.storeAt, k.closeStore = mem.New(mem.Options{}), "memory, gone when the server ends", func() error { return nil }
 		return nil
 	case "s3":
-		return &failure{exitUsage, fmt.Errorf("files cannot be kept in %s yet: S3 comes with a later version; "+
-			"until then give --store a directory", where)}
+		return s.openBucket(ctx, k, where)
 	case "", "file":
 		durability := disk.Power
 		if s.Durability == "process" {
@@ -84,7 +85,30 @@ func (s storage) openStore(k *kept) error {
 		k.Store, k.storeAt, k.closeStore = d, "disk "+shown(rest), d.Close
 		return nil
 	}
-	return &failure{exitUsage, fmt.Errorf("--store %s is not known: give a directory, file:///directory or mem: instead", where)}
+	return &failure{exitUsage, fmt.Errorf("--store %s is not known: give a directory, file:///directory s3://bucket or mem: instead", secretless(where))}
+}
+
+// openBucket opens a store that is asked over the network.
+func (s storage) openBucket(ctx context.Context, k *kept, where string) error {
+	if err := s3.Check(where); err != nil {
+		return &failure{exitUsage, err}
+	}
+	b, err := s3.Open(ctx, where, s3.Options{Memory: store.NewBudget(int64(s.Memory)), Limit: s.largest})
+	if err != nil {
+		return err
+	}
+	k.Store, k.storeAt, k.closeStore, k.probe = b, b.String(), b.Close, b.Probe
+	return nil
+}
+
+// ready asks the store what it can do, and notes it for people.
+func (k *kept) ready(ctx context.Context) error {
+	if k.probe == nil {
+		return nil
+	}
+	told, err := k.probe(ctx)
+	k.storeAt += ", " + told
+	return err
 }
 
 // stateURL is the state as state.Open names it.

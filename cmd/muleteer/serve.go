@@ -29,11 +29,15 @@ func (k serveCommand) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return err
 	}
+	s.Storage.largest = int64(s.MaxSize)
 	kept, err := s.Storage.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer kept.close()
+	if err := kept.ready(ctx); err != nil {
+		return err
+	}
 	listeners, err := listen(s.Listen)
 	if err != nil {
 		return err
