@@ -151,6 +151,20 @@ type Walker interface {
 	Walk(ctx context.Context) iter.Seq2[Entry, error]
 }
 
+// Sweeper is a Walker that can tell what is not joined without walking past
+// all that is.
+type Sweeper interface {
+	Unfinished(ctx context.Context) iter.Seq2[Entry, error]
+}
+
+// Linker is a Store from which readers can be sent elsewhere.
+type Linker interface {
+	// Link returns an address at which a joined object can be read for a while
+	// by whoever has it, as the media type and with the Content-Disposition
+	// that are given. It is empty where readers are to come to us.
+	Link(ctx context.Context, o Object, kind, disposition string) (string, error)
+}
+
 // Spacer is a Store that knows how much more it can take.
 type Spacer interface {
 	// Free returns the bytes that are free, or -1 where that means nothing.

@@ -196,32 +196,44 @@ func (s *Service) putOff(ctx context.Context, id string) {
 	}
 }
 
-// SweepOrphans removes from the store what no record names and what is too old
+// SweepOrphans removes from the store what no record needs and what is too old
 // to belong to a request under way: what a process left that died between
-// bytes and record. It tells how many it has removed. Finished files are never
-// touched.
+// bytes and record, and what is left beside a file that is finished. It tells
+// how many it has removed. Finished files are never touched.
 func (s *Service) SweepOrphans(ctx context.Context) (int, error) {
 	walker, ok := s.Store.(store.Walker)
 	if !ok {
 		return 0, nil
 	}
+	walk := walker.Walk
+	if w, ok := s.Store.(store.Sweeper); ok {
+		walk = w.Unfinished
+	}
 	removed := 0
-	for e, err := range walker.Walk(ctx) {
+	for e, err := range walk(ctx) {
 		if err != nil {
 			return removed, storeError(err)
 		}
-		if e.ID == "" || e.Key != "" || s.now().Sub(e.Began) < orphanAge {
+		if e.ID == "" || e.Key != "" || s.now().Sub(e.Began) < orphanAge || s.needed(ctx, e.ID) {
 			continue
 		}
-		if _, err := s.State.Load(ctx, e.ID, extent.Extent{}); !errors.Is(err, ErrNotFound) {
-			continue
-		}
+		// It is not said to be joined, so nothing is touched that has a key.
 		if err := s.Store.Remove(ctx, store.Object{ID: e.ID, Token: e.Token}); err != nil {
 			return removed, storeError(err)
 		}
 		removed++
 	}
 	return removed, nil
+}
+
+// needed tells whether something that has no key may belong to an upload: it
+// has a record, and is not finished under a key of its own.
+func (s *Service) needed(ctx context.Context, id string) bool {
+	u, err := s.State.Load(ctx, id, extent.Extent{})
+	if err != nil {
+		return !errors.Is(err, ErrNotFound)
+	}
+	return u.Phase != Done || u.Hidden
 }
 
 func later(a, b time.Time) time.Time {

@@ -11,6 +11,7 @@ import (
 var walkPromises = []promise{
 	{"Walk tells all that lies in the store", walkAll},
 	{"What Walk finds without a key can be removed by its ID", walkSweep},
+	{"Unfinished tells what Walk tells without a key", walkUnfinished},
 	{"Free tells what the store can take", freeSpace},
 }
 
@@ -62,6 +63,45 @@ func walkAll(t *testing.T, s store.Store) {
 	}
 	for range w.Walk(t.Context()) {
 		break // a caller may stop
+	}
+}
+
+func walkUnfinished(t *testing.T, s store.Store) {
+	w, ok := s.(interface {
+		store.Walker
+		store.Sweeper
+	})
+	if !ok {
+		return
+	}
+	part := send(t, s, 40_000, store.Spec{Key: "part"})
+	part.put(extent.Extent{Start: 10_000, End: 20_000})
+	hidden := send(t, s, 30_000, store.Spec{Key: "hidden", Hidden: true})
+	hidden.whole()
+	joined := send(t, s, 20_000, store.Spec{Key: "joined"})
+	joined.whole()
+	told := map[store.Entry]int{}
+	for e, err := range w.Walk(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Key == "" {
+			told[e]++
+		}
+	}
+	for e, err := range w.Unfinished(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		told[e]--
+	}
+	for e, n := range told {
+		if n != 0 {
+			t.Errorf("only one of them tells of %+v", e)
+		}
+	}
+	if len(told) < 2 {
+		t.Errorf("they tell of %d things", len(told))
 	}
 }
 
