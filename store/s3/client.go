@@ -35,12 +35,7 @@ func newClient(ctx context.Context, p place) (*s3.Client, error) {
 		// what many servers do not understand.
 		config.WithRequestChecksumCalculation(aws.RequestChecksumCalculationWhenRequired),
 		config.WithResponseChecksumValidation(aws.ResponseChecksumValidationWhenRequired),
-		config.WithRetryer(func() aws.Retryer {
-			return retry.NewStandard(func(o *retry.StandardOptions) {
-				o.MaxAttempts, o.MaxBackoff = attempts, maxBackoff
-				o.RateLimiter = noLimit{}
-			})
-		}),
+		config.WithRetryer(func() aws.Retryer { return retryer(maxBackoff) }),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("the settings of AWS cannot be read: %w", err)
@@ -74,6 +69,20 @@ func newClient(ctx context.Context, p place) (*s3.Client, error) {
 		o.DisableLogOutputChecksumValidationSkipped = true
 	}), nil
 }
+
+// retryer repeats a request whose failure says nothing about the next try.
+func retryer(longest time.Duration) aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts, o.MaxBackoff = attempts, longest
+		o.RateLimiter = noLimit{}
+		// A request that waited somewhere for too long is told to be of another time.
+		late := retry.RetryableErrorCode{Codes: map[string]struct{}{"RequestTimeTooSkewed": {}}}
+		o.Retryables = append([]retry.IsErrorRetryable{late}, o.Retryables...)
+	})
+}
+
+// atStart is for requests for which somebody waits at a terminal.
+func atStart(o *s3.Options) { o.Retryer = retryer(maxBackoff / 10) }
 
 // stay follows no redirect: what is signed for one address is wrong at another,
 // and the error says where the bucket is.
