@@ -79,7 +79,7 @@ func (s *Service) finish(ctx context.Context, u *Record) (*Record, error) {
 			}
 		}
 	})
-	if err == nil && u.Phase == Done && u.Partial {
+	if err = s.lose(ctx, u.ID, err); err == nil && u.Phase == Done && u.Partial {
 		s.assembleWaiting(ctx, u.ID)
 	}
 	return u, err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/muleteer/muleteer/store"
 )
 
 // Remove ends an upload, finished or not: those who write to it are
@@ -68,6 +70,29 @@ func (s *Service) forget(ctx context.Context, u *Record) error {
 	}
 	s.clear(ctx, u)
 	return nil
+}
+
+// lose ends an upload of which the store no longer has what was acknowledged,
+// for good: its offset must not become smaller, and it will never be whole. Any
+// other error is left alone.
+func (s *Service) lose(ctx context.Context, id string, err error) error {
+	if !errors.Is(err, store.ErrGone) {
+		return err
+	}
+	wait, cancel := context.WithTimeout(ctx, takeover)
+	defer cancel()
+	ended := s.alone(wait, id, func() error {
+		u, err := s.load(ctx, id, everything)
+		if err != nil || u.Phase != Receiving {
+			return err
+		}
+		s.log().Error("the store has lost an upload", "id", id)
+		return s.forget(ctx, u)
+	})
+	if ended != nil && !errors.Is(ended, ErrGone) && !errors.Is(ended, ErrNotFound) {
+		s.log().Warn("a lost upload is ended by the next request", "id", id, "error", ended)
+	}
+	return err
 }
 
 // clear deletes the bytes of an upload that is gone. If the store does not

@@ -69,9 +69,9 @@ func (s *Service) Write(ctx context.Context, id string, c Chunk) (*Record, error
 	if t.u.full() && t.u.Phase != Done {
 		// Also for a client that left right after its last byte.
 		u, failed := s.finishWithin(ctx, t.u, patience)
-		return u, cmp.Or(err, failed)
+		return u, s.lose(ctx, id, cmp.Or(err, failed))
 	}
-	return t.u, cmp.Or(err, t.fold(ctx))
+	return t.u, s.lose(ctx, id, cmp.Or(err, t.fold(ctx)))
 }
 
 // SetSize takes the length of an upload that was begun without one. It may be
