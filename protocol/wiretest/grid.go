@@ -6,6 +6,7 @@
 package wiretest
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"time"
@@ -14,6 +15,8 @@ import (
 	"github.com/muleteer/muleteer/store"
 	"github.com/muleteer/muleteer/store/disk"
 	"github.com/muleteer/muleteer/store/mem"
+	"github.com/muleteer/muleteer/store/s3"
+	"github.com/muleteer/muleteer/store/s3/s3test"
 	"github.com/muleteer/muleteer/upload"
 )
 
@@ -22,6 +25,7 @@ import (
 type Grid struct {
 	Name  string
 	Store func(t testing.TB) store.Store
+	Most  int64 // bytes of the largest file, 0: no limit
 }
 
 // Grids are the stores over which every conversation is played.
@@ -30,10 +34,10 @@ func Grids() []Grid {
 		return func(testing.TB) store.Store { return mem.New(o) }
 	}
 	return []Grid{
-		{"plain", memory(mem.Options{})},
-		{"cells", memory(mem.Options{Cell: 1000, MinPart: 1000})},
-		{"widening", memory(mem.Options{Cell: 512, Widen: 4})},
-		{"disk", directory},
+		{Name: "plain", Store: memory(mem.Options{})},
+		{Name: "cells", Store: memory(mem.Options{Cell: 1000, MinPart: 1000})},
+		{Name: "widening", Store: memory(mem.Options{Cell: 512, Widen: 4})},
+		{Name: "disk", Store: directory},
 	}
 }
 
@@ -49,6 +53,28 @@ func directory(t testing.TB) store.Store {
 		}
 	})
 	return s
+}
+
+// bucket is a store in S3, on a server that lives as long as the test and is
+// shared by all its conversations. It takes a process, so it is not one of
+// Grids.
+func bucket(t testing.TB) Grid {
+	if err := s3test.Setenv(); err != nil {
+		t.Fatal(err)
+	}
+	server := s3test.Start(t)
+	return Grid{Name: "bucket", Most: 5 << 40, Store: func(t testing.TB) store.Store {
+		s, err := s3.Open(context.Background(), server.URL(server.Bucket(t), "kept"), s3.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		return s
+	}}
 }
 
 // Service returns a service over a new store of the grid and a new state in

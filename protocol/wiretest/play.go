@@ -17,11 +17,13 @@ import (
 	"github.com/muleteer/muleteer/upload"
 )
 
-// Play plays every conversation that the glob names, over every grid, against
-// what mount makes of a service. The language:
+// Play plays every conversation that the glob names, over every grid and in a
+// bucket of a real S3 server, against what mount makes of a service. The
+// language:
 //
 //	# a comment
 //	! MaxSize 1000            before the first request: a field of the service (MaxSize, Expire)
+//	! needs 1000              played only where a file may have so many bytes
 //	! header Name: value      every request from here on has it, unless it has one of that name;
 //	                          a request with "Name: -" has none
 //	! clock 25h               time goes on
@@ -56,6 +58,7 @@ func Play(t *testing.T, glob string, mount func(t testing.TB, s *upload.Service)
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no conversations in %s: %v", glob, err)
 	}
+	grids := append(Grids(), bucket(t))
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -66,7 +69,7 @@ func Play(t *testing.T, glob string, mount func(t testing.TB, s *upload.Service)
 			t.Fatalf("%s: %v", file, err)
 		}
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			for _, g := range Grids() {
+			for _, g := range grids {
 				t.Run(g.Name, func(t *testing.T) {
 					t.Parallel()
 					newPlayer(t, file, g).play(steps, mount)
@@ -82,6 +85,7 @@ type player struct {
 	line    int
 	service *upload.Service
 	clock   *Clock
+	grid    Grid
 	vars    map[string]string
 	headers []string // of every request
 	conns   map[string]*conn
@@ -91,7 +95,7 @@ type player struct {
 
 func newPlayer(t testing.TB, file string, g Grid) *player {
 	s, clock := g.Service(t)
-	return &player{t: t, file: file, service: s, clock: clock,
+	return &player{t: t, file: file, service: s, clock: clock, grid: g,
 		vars: map[string]string{}, conns: map[string]*conn{}, name: "main"}
 }
 
@@ -138,6 +142,11 @@ func (p *player) setting(s step) bool {
 		p.service.MaxSize, err = strconv.ParseInt(value, 10, 64)
 	case "Expire":
 		p.service.Expire, err = time.ParseDuration(value)
+	case "needs":
+		n := int64(0)
+		if n, err = strconv.ParseInt(value, 10, 64); p.grid.Most > 0 && n > p.grid.Most {
+			p.t.Skipf("files have at most %d bytes here", p.grid.Most)
+		}
 	default:
 		return false
 	}

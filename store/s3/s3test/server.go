@@ -184,3 +184,15 @@ func Env() []string {
 		"AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
 	}
 }
+
+// Setenv puts Env into the environment of this process, for a store that the
+// test itself opens.
+func Setenv() error {
+	for _, v := range Env() {
+		name, value, _ := strings.Cut(v, "=")
+		if err := os.Setenv(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
