@@ -2,8 +2,10 @@ package s3
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -32,8 +34,8 @@ func newTransport(hang time.Duration) *http.Transport {
 		MaxIdleConns:        512,
 		MaxIdleConnsPerHost: 256,
 		IdleConnTimeout:     idleTimeout,
-		WriteBufferSize:     64 << 10,
-		ReadBufferSize:      16 << 10,
+		WriteBufferSize:     4 << 10,
+		ReadBufferSize:      8 << 10,
 		DisableCompression:  true,
 		Protocols:           onlyHTTP1(),
 	}
@@ -65,3 +67,14 @@ func (l *lively) Write(p []byte) (int, error) {
 	}
 	return l.Conn.Write(p)
 }
+
+// ReadFrom sends a body in larger pieces than net/http would.
+func (l *lively) ReadFrom(r io.Reader) (int64, error) {
+	b := outgoing.Get().(*[]byte)
+	defer outgoing.Put(b)
+	return io.CopyBuffer(writerOnly{l}, r, *b)
+}
+
+var outgoing = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
+
+type writerOnly struct{ io.Writer }
