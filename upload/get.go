@@ -153,7 +153,9 @@ func storeError(err error) error {
 	case errors.Is(err, store.ErrGone):
 		return fmt.Errorf("%w: %w", ErrGone, err)
 	}
-	return fmt.Errorf("%w: store: %w", ErrUnavailable, err)
+	// What a store meets is not what a client did: a connection of the store that
+	// ends early must not pass for one of the client's.
+	return fmt.Errorf("%w: store: %v", ErrUnavailable, err)
 }
 
 // stateError says what an error of the state means for a client.

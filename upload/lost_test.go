@@ -2,6 +2,8 @@ package upload_test
 
 import (
 	"context"
+	"errors"
+	"io"
 	"testing"
 
 	"github.com/muleteer/muleteer/extent"
@@ -63,4 +65,23 @@ type crumbless struct{ *mem.Store }
 
 func (crumbless) Fold(context.Context, store.Object, []store.Part) (store.Part, error) {
 	return store.Part{}, store.ErrGone
+}
+
+// An error of the store is never taken for one of the client's body.
+func TestErrorsOfTheStoreAreNotTheClients(t *testing.T) {
+	t.Parallel()
+	h := newHouse(mem.Options{})
+	u := h.begin(t, upload.New{Size: 3000})
+	h.Store = cutOff{h.mem}
+	_, err := h.Write(ctx, u.ID, piece(content(3, 3000), extent.Extent{End: 1500}))
+	wantErr(t, err, upload.ErrUnavailable)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("%v is what a client is told whose body was too short", err)
+	}
+}
+
+type cutOff struct{ *mem.Store }
+
+func (cutOff) Put(context.Context, store.Object, extent.Extent, io.Reader, func(store.Part) error) error {
+	return io.ErrUnexpectedEOF
 }
