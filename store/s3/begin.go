@@ -31,7 +31,7 @@ func (s *Store) Begin(ctx context.Context, id string, spec store.Spec) (store.Ob
 
 // begin begins a multipart upload under a key. Only what is made where it
 // stays has the storage class of finished objects.
-func (s *Store) begin(ctx context.Context, key string, stays bool, a about) (uploadID string, err error) {
+func (s *Store) begin(ctx context.Context, key string, stays bool, a about, how ...func(*s3.Options)) (uploadID string, err error) {
 	f, err := s.features(ctx)
 	if err != nil {
 		return "", err
@@ -45,7 +45,7 @@ func (s *Store) begin(ctx context.Context, key string, stays bool, a about) (upl
 	}
 	a.onUpload(in)
 	onUpload(f.sum, in)
-	out, err := s.client.CreateMultipartUpload(ctx, in)
+	out, err := s.client.CreateMultipartUpload(ctx, in, how...)
 	if err != nil {
 		return "", fmt.Errorf("beginning %s: %w", key, translate(err))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -54,7 +55,7 @@ func (s *Store) again(ctx context.Context, o store.Object, final store.Final) (s
 	case !owned(out, o.ID):
 		return store.Final{}, fmt.Errorf("%s is not in the bucket any more: %w", o.Key, store.ErrGone)
 	case !agrees(out, final):
-		return store.Final{}, fmt.Errorf("other parts than those that were joined: %w", store.ErrParts)
+		return final, s.prove(ctx, s.final(o), final)
 	}
 	return final, nil
 }
@@ -120,7 +121,7 @@ func (s *Store) complete(ctx context.Context, key string, h handle, id string, f
 	}
 	out, failed := s.client.CompleteMultipartUpload(ctx, in)
 	if failed == nil && disagrees(out.ChecksumCRC64NVME, final.CRC) && out.ChecksumType != types.ChecksumTypeComposite {
-		return fmt.Errorf("%s: the server computed the checksum %s of the object, not %s: %w", key, *out.ChecksumCRC64NVME, final.CRC, store.ErrParts)
+		failed = fmt.Errorf("the server computed the checksum %s of the object, not %s", *out.ChecksumCRC64NVME, final.CRC)
 	}
 	return s.settle(ctx, key, id, final, failed)
 }
@@ -138,12 +139,43 @@ func (s *Store) settle(ctx context.Context, key, id string, final store.Final, f
 		return nil
 	case taken(failed):
 		return errTaken
-	case owned(seen, id), partsWrong(failed):
+	case owned(seen, id):
+		return s.prove(ctx, key, final)
+	case partsWrong(failed):
 		return fmt.Errorf("%s: %w: %w", key, store.ErrParts, failed)
 	case missing(failed):
 		return fmt.Errorf("%s: the bucket has neither the multipart upload nor the object: %w", key, store.ErrGone)
 	}
 	return fmt.Errorf("joining %s: %w", key, translate(failed))
+}
+
+// prove reads an object of which the server tells another size or checksum
+// than it should have: too much depends on that to believe it.
+func (s *Store) prove(ctx context.Context, key string, final store.Final) error {
+	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: s.in(), Key: &key})
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", key, translate(err))
+	}
+	defer out.Body.Close()
+	sum := &summing{}
+	if _, err := io.Copy(sum, out.Body); err != nil {
+		return fmt.Errorf("reading %s: %w", key, err)
+	}
+	if sum.n != final.Size || sum.crc != final.CRC {
+		return fmt.Errorf("%s has %d bytes with the checksum %s, not %d with %s: %w", key, sum.n, sum.crc, final.Size, final.CRC, store.ErrParts)
+	}
+	return nil
+}
+
+// summing computes the checksum of what is written to it.
+type summing struct {
+	n   int64
+	crc store.CRC
+}
+
+func (s *summing) Write(p []byte) (int, error) {
+	s.n, s.crc = s.n+int64(len(p)), s.crc.Update(p)
+	return len(p), nil
 }
 
 var errTaken = errors.New("the key is taken")

@@ -1,7 +1,6 @@
 package s3
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -34,7 +33,7 @@ func (s *Store) publish(ctx context.Context, o store.Object, final store.Final) 
 		defer s.naming.Unlock()
 	}
 	key, found, err := s.find(ctx, o, final)
-	for n := 0; err == nil && !found; n++ {
+	for n, tries := 0, 0; err == nil && !found; n++ {
 		key = store.Beside(o.Key, n)
 		if !o.Overwrite {
 			seen, err := s.look(ctx, s.prefix+key)
@@ -51,10 +50,14 @@ func (s *Store) publish(ctx context.Context, o store.Object, final store.Final) 
 		case errors.Is(err, errTaken):
 			err = nil
 			n-- // look at it again: it may be ours, by another Join
-		case errors.Is(err, store.ErrGone):
+		case errors.Is(err, errInterrupted) && tries < most:
+			err = nil
+			tries++
+			n--
+		case errors.Is(err, errUnstaged):
 			key, found, err = s.find(ctx, o, final) // another Join was faster
 			if err == nil && !found {
-				err = fmt.Errorf("%s: the staged object is not there: %w", o.ID, store.ErrGone)
+				err = fmt.Errorf("%s: %w: %w", o.ID, errUnstaged, store.ErrGone)
 			}
 		}
 	}
@@ -105,7 +108,17 @@ func besidePrefix(key string) string {
 // copyPart is in what pieces the server copies, in bytes.
 const copyPart = 1 << 30
 
-// copyTo makes an object under a key of the staged one.
+var (
+	errUnstaged    = errors.New("the staged object is not there") // any more
+	errInterrupted = errors.New("the copy was ended by somebody else")
+)
+
+// most is how often a copy is begun again that somebody else has ended.
+const most = 8
+
+// copyTo makes an object under a key of the staged one. A ticket names the key
+// first: if the multipart upload that is made there cannot be ended now, tidy
+// does it by the ticket.
 func (s *Store) copyTo(ctx context.Context, o store.Object, key string, final store.Final) error {
 	from, to := s.beside(o.ID, stagedName), s.prefix+key
 	seen, err := s.look(ctx, from)
@@ -113,23 +126,35 @@ func (s *Store) copyTo(ctx context.Context, o store.Object, key string, final st
 		return err
 	}
 	if !owned(seen, o.ID) {
-		return store.ErrGone
+		return errUnstaged
 	}
-	h := handle{}
-	if h.uploadID, err = s.begin(ctx, to, true, of(seen)); err != nil {
+	ticket, err := s.ticket(ctx, o.ID, to)
+	if err != nil {
 		return err
 	}
-	if err = s.ticket(ctx, o.ID, to, h.uploadID); err == nil {
-		var parts []types.CompletedPart
-		if parts, err = s.copyParts(ctx, from, to, h.uploadID, final.Size); err == nil {
-			err = s.complete(ctx, to, h, o.ID, final, parts, !o.Overwrite)
+	h := handle{}
+	// Not repeated: of two that were begun, only one would be known.
+	if h.uploadID, err = s.begin(ctx, to, true, of(seen), once); err != nil {
+		return err
+	}
+	parts, err := s.copyParts(ctx, from, to, h.uploadID, final.Size)
+	if err == nil {
+		err = s.complete(ctx, to, h, o.ID, final, parts, !o.Overwrite)
+	}
+	late := context.WithoutCancel(ctx)
+	if err == nil || s.abort(late, to, h.uploadID) == nil {
+		_ = s.deleteAll(late, []string{ticket}) // else tidy does it
+	}
+	if errors.Is(err, store.ErrGone) || errors.Is(err, store.ErrParts) { // not the upload is, but this copy of it
+		if seen, again := s.look(ctx, from); again != nil || owned(seen, o.ID) {
+			return fmt.Errorf("%s: %w: %v", to, errInterrupted, err)
 		}
+		return errUnstaged
 	}
-	if err != nil {
-		return errors.Join(err, s.abort(context.WithoutCancel(ctx), to, h.uploadID))
-	}
-	return nil
+	return err
 }
+
+func once(o *s3.Options) { o.RetryMaxAttempts = 1 }
 
 func (s *Store) copyParts(ctx context.Context, from, to, uploadID string, size int64) ([]types.CompletedPart, error) {
 	var parts []types.CompletedPart
@@ -163,17 +188,17 @@ func (s *Store) source(key string) string {
 	return strings.Join(segments, "/")
 }
 
-// ticket notes a multipart upload that is made on a key which does not say
-// whose it is, so that it can be ended after a crash.
-func (s *Store) ticket(ctx context.Context, id, key, uploadID string) error {
+// ticket notes that a multipart upload will be made on a key which does not
+// say whose it is.
+func (s *Store) ticket(ctx context.Context, id, key string) (name string, err error) {
 	f, err := s.features(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
-	b := []byte(uploadID + "\n" + key)
-	in := &s3.PutObjectInput{Bucket: s.in(), Key: aws.String(s.beside(id, ticketName+rand.Text())), Body: bytes.NewReader(b)}
+	name = s.beside(id, ticketName+rand.Text())
+	in := &s3.PutObjectInput{Bucket: s.in(), Key: &name, Body: strings.NewReader(key)}
 	s.encrypt(in)
-	return s.putObject(ctx, in, f, store.CRC(0).Update(b))
+	return name, s.putObject(ctx, in, f, store.CRC(0).Update([]byte(key)))
 }
 
 // tidy removes all that lies beside an upload, and ends what its tickets name.
@@ -193,8 +218,10 @@ func (s *Store) tidy(ctx context.Context, id string) error {
 	return s.deleteAll(ctx, keys)
 }
 
-func (s *Store) redeem(ctx context.Context, key string) error {
-	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: s.in(), Key: &key})
+// redeem ends the multipart uploads on the key that a ticket names. Another
+// upload that is just being published there has to begin its copy again.
+func (s *Store) redeem(ctx context.Context, ticket string) error {
+	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: s.in(), Key: &ticket})
 	if missing(err) {
 		return nil
 	}
@@ -202,13 +229,20 @@ func (s *Store) redeem(ctx context.Context, key string) error {
 		return translate(err)
 	}
 	defer out.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(out.Body, 16<<10))
+	key, err := io.ReadAll(io.LimitReader(out.Body, maxKey))
 	if err != nil {
 		return err
 	}
-	uploadID, at, found := strings.Cut(string(b), "\n")
-	if !found {
-		return fmt.Errorf("%s is no ticket", key)
+	for u, err := range s.uploads(ctx, string(key)) {
+		if err != nil {
+			return err
+		}
+		if aws.ToString(u.Key) != string(key) {
+			continue
+		}
+		if err := s.abort(ctx, string(key), aws.ToString(u.UploadId)); err != nil {
+			return err
+		}
 	}
-	return s.abort(ctx, at, uploadID)
+	return nil
 }
