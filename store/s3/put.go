@@ -28,6 +28,10 @@ type piece struct {
 	sent  chan struct{} // closed when part or err is there
 }
 
+func (s *Store) newPiece() *piece {
+	return &piece{bytes: &buffer{memory: s.memory}, sent: make(chan struct{})}
+}
+
 // Put is store.Store's. It fills pieces from r, and has up to inFlight of them
 // on their way at once. done hears of them in order: what comes after one that
 // failed is as if it had never been sent.
@@ -40,20 +44,30 @@ func (s *Store) Put(ctx context.Context, o store.Object, e extent.Extent, r io.R
 	if err != nil {
 		return err
 	}
-	outer := ctx
-	ctx, cancel := context.WithCancel(ctx)
+	return relay(ctx, done, func(ctx context.Context, start func(*piece, func()) bool) error {
+		return s.pieces(ctx, o, e, r, func(p *piece) bool {
+			return start(p, func() { s.send(ctx, o, h, f, p) })
+		})
+	})
+}
+
+// relay runs what makes pieces, has several of them on their way at once, and
+// tells done of them in order. The one that makes them gives each to start,
+// with what makes it durable; it ends when start says so.
+func relay(outer context.Context, done func(store.Part) error, run func(ctx context.Context, start func(*piece, func()) bool) error) error {
+	ctx, cancel := context.WithCancel(outer)
 	defer cancel()
 	queue := make(chan *piece, inFlight-1)
 	collected := make(chan error, 1)
 	go func() { collected <- collect(queue, done, cancel) }()
-	read := s.pieces(ctx, o, e, r, func(p *piece) bool {
+	read := run(ctx, func(p *piece, send func()) bool {
 		select {
 		case queue <- p:
 		case <-ctx.Done():
 			p.bytes.free()
 			return false
 		}
-		go s.send(ctx, o, h, f, p)
+		go send()
 		return true
 	})
 	close(queue)
@@ -101,7 +115,7 @@ func (s *Store) pieces(ctx context.Context, o store.Object, e extent.Extent, r i
 	most := s.memory.budget.Size() / inFlight
 	for cell := range o.Grid.Cut(e) {
 		for !cell.Empty() {
-			p := &piece{bytes: &buffer{memory: s.memory}, sent: make(chan struct{})}
+			p := s.newPiece()
 			want := cell.Len()
 			if want > most {
 				want = max(most/2, 1)
