@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,9 +13,9 @@ import (
 	"github.com/muleteer/muleteer/store"
 )
 
-// Copy is store.Copier's. The server copies whole cells, if it tells their
-// checksums; what does not fill one passes through. A server that checks
-// CRC-64/NVME and does not tell it of a copy is errors.ErrUnsupported.
+// Copy is store.Copier's. The server copies whole cells, where it tells their
+// checksums; what does not fill one passes through. done hears of it when all
+// is there and right.
 func (s *Store) Copy(ctx context.Context, o store.Object, at int64, src store.Object, parts []store.Part, done func(store.Part) error) error {
 	if err := shape(parts); err != nil || len(parts) == 0 {
 		return err
@@ -36,34 +37,68 @@ func (s *Store) Copy(ctx context.Context, o store.Object, at int64, src store.Ob
 		return err
 	}
 	c := &copying{s: s, o: o, h: h, f: f, src: src, back: parts[0].Start - at}
-	var want, got store.CRC
+	var want store.CRC
 	for _, p := range parts {
 		want = want.Append(p.CRC, p.Len())
 	}
-	err = relay(ctx, func(p store.Part) error {
+	if f.sum == sumCRC64 && !s.miscopies.Load() {
+		told, err := c.byServer(ctx, e, want)
+		if !errors.Is(err, errMiscopied) {
+			for _, p := range told {
+				err = cmp.Or(err, done(p))
+			}
+			return err
+		}
+		s.miscopies.Store(true)
+	}
+	return c.all(ctx, e, want, done)
+}
+
+var errMiscopied = errors.New("the server tells wrong checksums of what it copies")
+
+// byServer copies e, and returns what was copied only if all of it is right.
+func (c *copying) byServer(ctx context.Context, e extent.Extent, want store.CRC) (told []store.Part, err error) {
+	c.server = true
+	defer func() { c.server = false }()
+	err = c.all(ctx, e, want, func(p store.Part) error {
+		told = append(told, p)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return told, nil
+}
+
+// all copies e, which has to have the checksum want.
+func (c *copying) all(ctx context.Context, e extent.Extent, want store.CRC, done func(store.Part) error) error {
+	var got store.CRC
+	err := relay(ctx, func(p store.Part) error {
 		got = got.Append(p.CRC, p.Len())
 		return done(p)
 	}, func(ctx context.Context, start func(*piece, func()) bool) error { return c.run(ctx, e, start) })
 	if err == nil && got != want {
-		err = fmt.Errorf("what was copied from %s has the checksum %s, not %s", src.ID, got, want)
+		err = fmt.Errorf("copying from %s: the checksum is %s, not %s: %w", c.src.ID, got, want, errMiscopied)
 	}
 	return err
 }
 
 // copying is a Copy at work.
 type copying struct {
-	s    *Store
-	o    store.Object
-	h    handle
-	f    *features
-	src  store.Object
-	back int64 // what is to be added to an offset in o for the one in src
+	s   *Store
+	o   store.Object
+	h   handle
+	f   *features
+	src store.Object
+
+	server bool  // the server copies what it can
+	back   int64 // what is to be added to an offset in o for the one in src
 }
 
 // run starts a piece for each cell.
 func (c *copying) run(ctx context.Context, e extent.Extent, start func(*piece, func()) bool) error {
 	for cell := range c.o.Grid.Cut(e) {
-		if c.f.sum == sumCRC64 && c.o.Grid.Fills(cell, c.o.Size) {
+		if c.server && c.o.Grid.Fills(cell, c.o.Size) {
 			p := c.s.newPiece()
 			p.Extent = cell
 			if !start(p, func() { c.cell(ctx, p) }) {
@@ -111,7 +146,7 @@ func (c *copying) cell(ctx context.Context, p *piece) {
 	case err != nil:
 		p.err = fmt.Errorf("copying from %s: %w", c.src.ID, translate(err))
 	case out.CopyPartResult == nil || out.CopyPartResult.ETag == nil || out.CopyPartResult.ChecksumCRC64NVME == nil:
-		p.err = errors.ErrUnsupported
+		p.err = errMiscopied
 	default:
 		p.part = store.Part{Extent: p.Extent, Receipt: partReceipt(n, *out.CopyPartResult.ETag)}
 		p.part.CRC, p.err = store.ParseCRC(*out.CopyPartResult.ChecksumCRC64NVME)

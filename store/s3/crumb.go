@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -38,9 +37,10 @@ func (s *Store) Fold(ctx context.Context, o store.Object, crumbs []store.Part) (
 	if err != nil {
 		return store.Part{}, err
 	}
-	body := &folding{ctx: ctx, s: s, o: o, crumbs: crumbs, held: make([]*buffer, len(crumbs)), n: whole.Len()}
-	for i, p := range crumbs {
-		body.held[i] = s.memory.lift(s.crumbKey(o, p))
+	body := &relaying{ctx: ctx, s: s, n: whole.Len()}
+	for _, p := range crumbs {
+		key := s.crumbKey(o, p)
+		body.runs = append(body.runs, stretch{key: key, n: p.Len(), held: s.memory.lift(key)})
 	}
 	defer body.close()
 	whole.Receipt, err = s.putPart(ctx, o, h, f, whole.Extent, whole.CRC, body)
@@ -58,97 +58,6 @@ func shape(parts []store.Part) error {
 		}
 	}
 	return nil
-}
-
-// folding reads crumbs one after another, any number of times.
-type folding struct {
-	ctx    context.Context
-	s      *Store
-	o      store.Object
-	crumbs []store.Part
-	held   []*buffer // those that are in memory
-	n      int64     // bytes of all
-	pos    int64
-	open   io.ReadCloser // of the crumb that pos is in, from opened on
-	opened int64
-	lost   error // a crumb is not there
-}
-
-func (f *folding) Read(p []byte) (int, error) {
-	if f.pos >= f.n {
-		return 0, io.EOF
-	}
-	i, at := 0, f.pos
-	for at >= f.crumbs[i].Len() {
-		at -= f.crumbs[i].Len()
-		i++
-	}
-	p = p[:min(int64(len(p)), f.crumbs[i].Len()-at)]
-	if f.held[i] != nil {
-		n, err := (&bufferReader{b: f.held[i], pos: at}).Read(p)
-		f.pos += int64(n)
-		return n, err
-	}
-	if f.open == nil || f.opened != f.pos {
-		if err := f.fetch(f.crumbs[i], at); err != nil {
-			return 0, err
-		}
-	}
-	n, err := f.open.Read(p)
-	f.pos += int64(n)
-	f.opened = f.pos
-	if err == io.EOF {
-		f.drop()
-		if err = nil; n == 0 {
-			err = io.ErrUnexpectedEOF
-		}
-	}
-	if at+int64(n) == f.crumbs[i].Len() {
-		f.drop()
-	}
-	return n, err
-}
-
-// fetch opens a crumb at one of its bytes.
-func (f *folding) fetch(p store.Part, at int64) error {
-	f.drop()
-	key := f.s.crumbKey(f.o, p)
-	in := &s3.GetObjectInput{Bucket: f.s.in(), Key: aws.String(key)}
-	if at > 0 {
-		in.Range = aws.String(fmt.Sprintf("bytes=%d-", at))
-	}
-	out, err := f.s.client.GetObject(f.ctx, in)
-	if missing(err) {
-		f.lost = fmt.Errorf("the crumb %s is not there: %w", key, store.ErrGone)
-		return f.lost
-	}
-	if err != nil {
-		return translate(err)
-	}
-	f.open, f.opened = out.Body, f.pos
-	return nil
-}
-
-func (f *folding) drop() {
-	if f.open != nil {
-		_ = f.open.Close() // it was only read
-		f.open = nil
-	}
-}
-
-func (f *folding) Seek(offset int64, whence int) (int64, error) {
-	return seek(&f.pos, f.n, offset, whence)
-}
-
-// close gives the crumbs that were in memory back to it: if this fold failed,
-// the next one wants them.
-func (f *folding) close() {
-	f.drop()
-	for i, b := range f.held {
-		if b != nil {
-			f.s.memory.keep(f.s.crumbKey(f.o, f.crumbs[i]), b)
-		}
-	}
 }
 
 // Drop is store.Folder's.

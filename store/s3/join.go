@@ -32,16 +32,14 @@ func (s *Store) Join(ctx context.Context, o store.Object, parts []store.Part) (s
 	switch {
 	case errors.Is(err, store.ErrGone) && staged:
 		// Somebody may have led it to its end.
-		key, found, lookErr := s.find(ctx, o, final)
-		if lookErr != nil || !found {
-			return store.Final{}, errors.Join(lookErr, err)
+		if final.Key, err = s.published(ctx, o, final); err != nil {
+			return store.Final{}, err
 		}
-		final.Key = key
 		return final, s.tidy(ctx, o.ID)
 	case err != nil:
 		return store.Final{}, err
 	case staged:
-		final.Key, err = s.publish(ctx, o, final)
+		final.Key, err = s.publish(ctx, o, final, parts)
 	}
 	return final, err
 }

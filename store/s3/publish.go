@@ -1,19 +1,18 @@
 package s3
 
 import (
+	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
-	"github.com/muleteer/muleteer/extent"
 	"github.com/muleteer/muleteer/store"
 )
 
@@ -23,11 +22,12 @@ import (
 // key, whose completion makes it appear at once, and never over another one
 // where the server has If-None-Match. That works for every size, and the
 // server compares the checksum of the whole once more.
-func (s *Store) publish(ctx context.Context, o store.Object, final store.Final) (string, error) {
+func (s *Store) publish(ctx context.Context, o store.Object, final store.Final, parts []store.Part) (string, error) {
 	f, err := s.features(ctx)
 	if err != nil {
 		return "", err
 	}
+	defer s.publishing.lock(o.ID)()
 	if !f.conditional {
 		s.naming.Lock()
 		defer s.naming.Unlock()
@@ -44,27 +44,49 @@ func (s *Store) publish(ctx context.Context, o store.Object, final store.Final) 
 				continue
 			}
 		}
-		switch err = s.copyTo(ctx, o, key, final); {
+		switch err = s.copyTo(ctx, o, key, final, parts); {
 		case err == nil:
 			found = true
 		case errors.Is(err, errTaken):
 			err = nil
 			n-- // look at it again: it may be ours, by another Join
 		case errors.Is(err, errInterrupted) && tries < most:
-			err = nil
 			tries++
 			n--
+			err = pause(ctx, time.Duration(tries)*100*time.Millisecond)
 		case errors.Is(err, errUnstaged):
-			key, found, err = s.find(ctx, o, final) // another Join was faster
-			if err == nil && !found {
-				err = fmt.Errorf("%s: %w: %w", o.ID, errUnstaged, store.ErrGone)
-			}
+			key, err = s.published(ctx, o, final) // by another Join, which was faster
+			found = err == nil
 		}
 	}
 	if err != nil {
 		return "", err
 	}
 	return key, s.tidy(ctx, o.ID)
+}
+
+// published finds an object of which nothing is staged any more. That it is not
+// there either is believed only when it is still so a moment later: there are
+// servers on which an object is away while somebody tries to replace it.
+func (s *Store) published(ctx context.Context, o store.Object, final store.Final) (key string, err error) {
+	for _, wait := range []time.Duration{0, time.Second / 4, time.Second} {
+		if err := pause(ctx, wait); err != nil {
+			return "", err
+		}
+		if key, found, err := s.find(ctx, o, final); err != nil || found {
+			return key, err
+		}
+	}
+	return "", fmt.Errorf("%s: the bucket has neither the multipart upload nor the object: %w", o.ID, store.ErrGone)
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // find looks for an object that was published before, under its key and all
@@ -105,21 +127,22 @@ func besidePrefix(key string) string {
 	return p
 }
 
-// copyPart is in what pieces the server copies, in bytes.
+// copyPart is how much the server copies at once, in bytes, unless its parts
+// are larger: it answers when it is done.
 const copyPart = 1 << 30
 
 var (
 	errUnstaged    = errors.New("the staged object is not there") // any more
-	errInterrupted = errors.New("the copy was ended by somebody else")
+	errInterrupted = errors.New("the copy has to begin again")
 )
 
-// most is how often a copy is begun again that somebody else has ended.
+// most is how often a copy is begun again.
 const most = 8
 
 // copyTo makes an object under a key of the staged one. A ticket names the key
 // first: if the multipart upload that is made there cannot be ended now, tidy
 // does it by the ticket.
-func (s *Store) copyTo(ctx context.Context, o store.Object, key string, final store.Final) error {
+func (s *Store) copyTo(ctx context.Context, o store.Object, key string, final store.Final, parts []store.Part) error {
 	from, to := s.beside(o.ID, stagedName), s.prefix+key
 	seen, err := s.look(ctx, from)
 	if err != nil {
@@ -135,11 +158,11 @@ func (s *Store) copyTo(ctx context.Context, o store.Object, key string, final st
 	h := handle{}
 	// Not repeated: of two that were begun, only one would be known.
 	if h.uploadID, err = s.begin(ctx, to, true, of(seen), once); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errInterrupted, err) // the ticket stays: it may have been begun
 	}
-	parts, err := s.copyParts(ctx, from, to, h.uploadID, final.Size)
+	copied, err := s.copyParts(ctx, from, to, h.uploadID, parts)
 	if err == nil {
-		err = s.complete(ctx, to, h, o.ID, final, parts, !o.Overwrite)
+		err = s.complete(ctx, to, h, o.ID, final, copied, !o.Overwrite)
 	}
 	late := context.WithoutCancel(ctx)
 	if err == nil || s.abort(late, to, h.uploadID) == nil {
@@ -156,27 +179,57 @@ func (s *Store) copyTo(ctx context.Context, o store.Object, key string, final st
 
 func once(o *s3.Options) { o.RetryMaxAttempts = 1 }
 
-func (s *Store) copyParts(ctx context.Context, from, to, uploadID string, size int64) ([]types.CompletedPart, error) {
-	var parts []types.CompletedPart
-	for e := range (store.Grid{Cell: copyPart}).Cut(extent.Extent{End: size}) {
-		number := aws.Int32(int32(len(parts) + 1))
+// copyParts has the server copy an object into a multipart upload.
+func (s *Store) copyParts(ctx context.Context, from, to, uploadID string, parts []store.Part) ([]types.CompletedPart, error) {
+	var copied []types.CompletedPart
+	for len(parts) > 0 {
+		run := parts[0]
+		for parts = parts[1:]; len(parts) > 0 && run.Len()+parts[0].Len() <= copyPart; parts = parts[1:] {
+			run.End, run.CRC = parts[0].End, run.CRC.Append(parts[0].CRC, parts[0].Len())
+		}
+		number := int32(len(copied) + 1)
+		etag, err := s.copyRun(ctx, from, to, uploadID, number, run)
+		if err != nil {
+			return nil, fmt.Errorf("copying to %s: %w", to, err)
+		}
+		copied = append(copied, types.CompletedPart{PartNumber: &number, ETag: &etag, ChecksumCRC64NVME: aws.String(run.CRC.String())})
+	}
+	return copied, nil
+}
+
+// copyRun copies a run of an object into a part. There are servers that tell,
+// and note, a wrong checksum of a copied range: what is not as it should be
+// passes through.
+func (s *Store) copyRun(ctx context.Context, from, to, uploadID string, number int32, run store.Part) (etag string, err error) {
+	if !s.miscopies.Load() {
 		out, err := s.client.UploadPartCopy(ctx, &s3.UploadPartCopyInput{
-			Bucket: s.in(), Key: &to, UploadId: &uploadID, PartNumber: number,
-			CopySource: aws.String(s.source(from)), CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", e.Start, e.End-1)),
+			Bucket: s.in(), Key: &to, UploadId: &uploadID, PartNumber: &number, CopySource: aws.String(s.source(from)),
+			CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", run.Start, run.End-1)),
 		})
 		switch {
 		case missing(err):
-			return nil, fmt.Errorf("copying to %s: %w: %w", to, store.ErrGone, err)
+			return "", fmt.Errorf("%w: %w", store.ErrGone, err)
 		case err != nil:
-			return nil, fmt.Errorf("copying to %s: %w", to, translate(err))
-		case out.CopyPartResult == nil:
-			return nil, fmt.Errorf("copying to %s: the server told no ETag", to)
+			return "", translate(err)
+		case out.CopyPartResult == nil || aws.ToString(out.CopyPartResult.ETag) == "":
+			return "", errors.New("the server told no ETag")
+		case !disagrees(out.CopyPartResult.ChecksumCRC64NVME, run.CRC):
+			return *out.CopyPartResult.ETag, nil
 		}
-		parts = append(parts, types.CompletedPart{
-			PartNumber: number, ETag: out.CopyPartResult.ETag, ChecksumCRC64NVME: out.CopyPartResult.ChecksumCRC64NVME,
-		})
 	}
-	return parts, nil
+	f, err := s.features(ctx)
+	if err != nil {
+		return "", err
+	}
+	body := &relaying{ctx: ctx, s: s, n: run.Len(), runs: []stretch{{key: from, at: run.Start, n: run.Len()}}}
+	defer body.close()
+	etag, err = s.uploadPart(ctx, f, &s3.UploadPartInput{
+		Key: &to, UploadId: &uploadID, PartNumber: &number, Body: body, ContentLength: aws.Int64(run.Len()),
+	}, run.CRC)
+	if missing(err) {
+		err = fmt.Errorf("%w: %w", store.ErrGone, err)
+	}
+	return etag, cmp.Or(body.lost, err)
 }
 
 // source is a key as a copy names it.
@@ -186,63 +239,4 @@ func (s *Store) source(key string) string {
 		segments[i] = strings.ReplaceAll(url.QueryEscape(g), "+", "%20")
 	}
 	return strings.Join(segments, "/")
-}
-
-// ticket notes that a multipart upload will be made on a key which does not
-// say whose it is.
-func (s *Store) ticket(ctx context.Context, id, key string) (name string, err error) {
-	f, err := s.features(ctx)
-	if err != nil {
-		return "", err
-	}
-	name = s.beside(id, ticketName+rand.Text())
-	in := &s3.PutObjectInput{Bucket: s.in(), Key: &name, Body: strings.NewReader(key)}
-	s.encrypt(in)
-	return name, s.putObject(ctx, in, f, store.CRC(0).Update([]byte(key)))
-}
-
-// tidy removes all that lies beside an upload, and ends what its tickets name.
-func (s *Store) tidy(ctx context.Context, id string) error {
-	var keys []string
-	for e, err := range s.list(ctx, s.beside(id, "")) {
-		if err != nil {
-			return err
-		}
-		if strings.HasPrefix(e.Name, s.beside(id, ticketName)) {
-			if err := s.redeem(ctx, e.Name); err != nil {
-				return err
-			}
-		}
-		keys = append(keys, e.Name)
-	}
-	return s.deleteAll(ctx, keys)
-}
-
-// redeem ends the multipart uploads on the key that a ticket names. Another
-// upload that is just being published there has to begin its copy again.
-func (s *Store) redeem(ctx context.Context, ticket string) error {
-	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: s.in(), Key: &ticket})
-	if missing(err) {
-		return nil
-	}
-	if err != nil {
-		return translate(err)
-	}
-	defer out.Body.Close()
-	key, err := io.ReadAll(io.LimitReader(out.Body, maxKey))
-	if err != nil {
-		return err
-	}
-	for u, err := range s.uploads(ctx, string(key)) {
-		if err != nil {
-			return err
-		}
-		if aws.ToString(u.Key) != string(key) {
-			continue
-		}
-		if err := s.abort(ctx, string(key), aws.ToString(u.UploadId)); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -195,27 +195,34 @@ func (s *Store) putPart(ctx context.Context, o store.Object, h handle, f *featur
 	if err != nil {
 		return "", err
 	}
-	c, err := sumOf(f.sum, crc, body)
+	in := &s3.UploadPartInput{
+		Key: aws.String(s.at(o, h)), UploadId: &h.uploadID, PartNumber: &n, Body: body, ContentLength: aws.Int64(e.Len()),
+	}
+	etag, err := s.uploadPart(ctx, f, in, crc)
+	if missing(err) {
+		return "", s.gone(ctx, o, h, err)
+	}
+	return partReceipt(n, etag), err
+}
+
+// uploadPart uploads a part, and returns its ETag.
+func (s *Store) uploadPart(ctx context.Context, f *features, in *s3.UploadPartInput, crc store.CRC) (etag string, err error) {
+	c, err := sumOf(f.sum, crc, in.Body.(io.ReadSeeker))
 	if err != nil {
 		return "", err
 	}
-	in := &s3.UploadPartInput{
-		Bucket: s.in(), Key: aws.String(s.at(o, h)), UploadId: &h.uploadID, PartNumber: &n,
-		Body: body, ContentLength: aws.Int64(e.Len()),
-	}
+	in.Bucket = s.in()
 	c.onPart(in)
 	out, err := s.client.UploadPart(ctx, in, unsigned)
 	switch {
-	case missing(err):
-		return "", s.gone(ctx, o, h, err)
 	case err != nil:
-		return "", fmt.Errorf("part %d of %s: %w", n, o.ID, translate(err))
+		return "", fmt.Errorf("part %d of %s: %w", *in.PartNumber, *in.Key, translate(err))
 	case disagrees(out.ChecksumCRC64NVME, crc):
-		return "", fmt.Errorf("part %d of %s: the server computed the checksum %s, not %s", n, o.ID, *out.ChecksumCRC64NVME, crc)
+		return "", fmt.Errorf("part %d of %s: the server computed the checksum %s, not %s", *in.PartNumber, *in.Key, *out.ChecksumCRC64NVME, crc)
 	case aws.ToString(out.ETag) == "":
-		return "", fmt.Errorf("part %d of %s: the server told no ETag", n, o.ID)
+		return "", fmt.Errorf("part %d of %s: the server told no ETag", *in.PartNumber, *in.Key)
 	}
-	return partReceipt(n, *out.ETag), nil
+	return *out.ETag, nil
 }
 
 // putObject puts an object whose body is a buffer.

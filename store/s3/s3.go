@@ -15,6 +15,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -38,9 +39,12 @@ type Store struct {
 	sign   *s3.PresignClient
 	memory *memory
 
-	mu     sync.Mutex
-	known  *features  // nil until the server has been probed
-	naming sync.Mutex // held while a free name is looked for and taken, where the server cannot do both at once
+	mu        sync.Mutex
+	known     *features   // nil until the server has been probed
+	miscopies atomic.Bool // the server has told a wrong checksum of what it copied
+
+	publishing locks      // by the upload's id
+	naming     sync.Mutex // held while a free name is looked for and taken, where the server cannot do both at once
 }
 
 // What bodies on their way may take, in bytes.
