@@ -184,7 +184,7 @@ func (s *Store) copyParts(ctx context.Context, from, to, uploadID string, parts 
 	var copied []types.CompletedPart
 	for len(parts) > 0 {
 		run := parts[0]
-		for parts = parts[1:]; len(parts) > 0 && run.Len()+parts[0].Len() <= copyPart; parts = parts[1:] {
+		for parts = parts[1:]; len(parts) > 0 && run.Len()+parts[0].Len() <= s.copyPart; parts = parts[1:] {
 			run.End, run.CRC = parts[0].End, run.CRC.Append(parts[0].CRC, parts[0].Len())
 		}
 		number := int32(len(copied) + 1)

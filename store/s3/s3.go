@@ -41,6 +41,7 @@ type Store struct {
 
 	mu        sync.Mutex
 	known     *features   // nil until the server has been probed
+	copyPart  int64       // bytes that the server copies at once
 	miscopies atomic.Bool // the server has told a wrong checksum of what it copied
 
 	publishing locks      // by the upload's id
@@ -72,7 +73,7 @@ func Open(ctx context.Context, where string, o Options) (*Store, error) {
 	if o.Memory.Size() < minMemory {
 		return nil, fmt.Errorf("bodies on their way to S3 need memory of at least %d MiB", minMemory>>20)
 	}
-	s := &Store{place: p, limit: o.Limit, memory: newMemory(o.Memory)}
+	s := &Store{place: p, limit: o.Limit, memory: newMemory(o.Memory), copyPart: copyPart}
 	if s.limit <= 0 || s.limit > maxObject {
 		s.limit = maxObject
 	}
