@@ -121,7 +121,11 @@ func (p *plan) front(ctx context.Context, name string, gateway *s3test.Server, b
 		if name == tusdS3 || name == tusd8 {
 			return []string{p.peer, "-listen", addr, "-s3", gateway.Endpoint, "-bucket", bucket}
 		}
-		return []string{p.muleteer, "serve", "--listen", addr, "--store", gateway.URL(bucket, ""), "--key", "{id}/object"}
+		args := []string{p.muleteer, "serve", "--listen", addr, "--store", gateway.URL(bucket, ""), "--key", "{id}/object"}
+		if name == patches { // tus does not tell the server in what pieces it will come
+			args = append(args, "--chunk-size", "8MiB")
+		}
+		return args
 	}}
 	s, err := p.start(ctx, sd)
 	if err != nil {
