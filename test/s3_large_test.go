@@ -77,6 +77,10 @@ func straight(t *testing.T, gateway *s3test.Server, data []byte, piece int64, se
 	if piece >= 5<<20 && piece <= 8<<20 && puts > 1 { // P6; the last piece may be one
 		t.Errorf("pieces of %d bytes made %d crumbs", piece, puts)
 	}
+	// Where nothing fails, nothing is left for the sweep.
+	within(t, 10*time.Second, "a bucket with the file alone", func() bool {
+		return len(gateway.Objects(t, c.bucket)) == 1 && len(gateway.Unjoined(t, c.bucket)) == 0
+	})
 	c.onlyFinished(t, u.truth)
 }
 
