@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -114,6 +115,22 @@ func (c *cloud) sweep(t *testing.T, later time.Duration) {
 	if err := errors.Join(records.Close(), files.Close()); err != nil {
 		t.Error(err)
 	}
+}
+
+// together runs n subtests, so many at a time. They mostly wait, for repetitions
+// of what failed, and t.Parallel would run only as many as there are
+// processors.
+func together(t *testing.T, n, most int, name func(i int) string, f func(t *testing.T, i int)) {
+	var group sync.WaitGroup
+	turns := make(chan struct{}, most)
+	for i := range n {
+		turns <- struct{}{}
+		group.Go(func() {
+			defer func() { <-turns }()
+			t.Run(name(i), func(t *testing.T) { f(t, i) })
+		})
+	}
+	group.Wait()
 }
 
 // get is a GET of which the body is of no interest.

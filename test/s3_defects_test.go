@@ -141,14 +141,14 @@ func TestD2AFailedMergeLosesNothing(t *testing.T) {
 func TestD3AFailedJoinIsNoSuccess(t *testing.T) {
 	t.Parallel()
 	gateway := s3test.Start(t)
-	for _, fault := range []s3test.Fault{s3test.ServerError, s3test.ErrorBody, s3test.Denied, s3test.CommitReset} {
-		t.Run(string(fault), func(t *testing.T) {
-			t.Parallel()
+	faults := []s3test.Fault{s3test.ServerError, s3test.ErrorBody, s3test.Denied, s3test.CommitReset}
+	together(t, len(faults), len(faults), func(i int) string { return string(faults[i]) },
+		func(t *testing.T, i int) {
 			c := inBucket(t, gateway)
 			u := c.begin(t, 12<<20, seed(t))
-			rule := c.proxy.On(s3test.CompleteMultipartUpload).Always().Do(fault)
+			rule := c.proxy.On(s3test.CompleteMultipartUpload).Always().Do(faults[i])
 			ctx := patience(t, 60*time.Second)
-			for i := range 2 {
+			for round := range 2 {
 				// Whoever is told that it is whole looks into the bucket at once.
 				_, err := u.patch(ctx, u.now().offset, u.size)
 				_, err2 := u.head(ctx)
@@ -162,7 +162,7 @@ func TestD3AFailedJoinIsNoSuccess(t *testing.T) {
 						t.Errorf("it can be read, but %v", err)
 					}
 				}
-				if i == 0 {
+				if round == 0 {
 					c.kill()
 					if err := c.start(); err != nil {
 						t.Fatal(err)
@@ -179,7 +179,6 @@ func TestD3AFailedJoinIsNoSuccess(t *testing.T) {
 			}
 			c.onlyFinished(t, u.truth)
 		})
-	}
 }
 
 // D3b: the same when it is a hook that does not accept the file: it is asked
@@ -294,25 +293,23 @@ func TestD4AnAbortedUploadIsNotComplete(t *testing.T) {
 func TestS3AGarbledAnswerLosesNothing(t *testing.T) {
 	t.Parallel()
 	gateway := s3test.Start(t)
-	for _, op := range []s3test.Op{s3test.UploadPart, s3test.CompleteMultipartUpload, s3test.PutObject} {
-		for _, key := range []string{"{id}/{name}", "{name}"} {
-			t.Run(string(op)+" "+key, func(t *testing.T) {
-				t.Parallel()
-				c := inBucket(t, gateway, "--key", key)
-				if key == "{name}" {
-					c.key = func(u *truth) string { return "kept/" + u.name }
-				}
-				u := c.begin(t, 13<<20, seed(t))
-				for _, fault := range []s3test.Fault{s3test.CommitSum, s3test.CommitTruncate} {
-					c.proxy.On(op).Times(2).Do(fault)
-				}
-				if err := u.tus(patience(t, 60*time.Second), 3<<20); err != nil {
-					t.Fatal(err)
-				}
-				c.onlyFinished(t, u.truth)
-			})
-		}
-	}
+	ops := []s3test.Op{s3test.UploadPart, s3test.CompleteMultipartUpload, s3test.PutObject}
+	keys := []string{"{id}/{name}", "{name}"}
+	together(t, len(ops)*len(keys), 6, func(i int) string { return string(ops[i/2]) + " " + keys[i%2] },
+		func(t *testing.T, i int) {
+			c := inBucket(t, gateway, "--key", keys[i%2])
+			if i%2 == 1 {
+				c.key = func(u *truth) string { return "kept/" + u.name }
+			}
+			u := c.begin(t, 13<<20, seed(t))
+			for _, fault := range []s3test.Fault{s3test.CommitSum, s3test.CommitTruncate} {
+				c.proxy.On(ops[i/2]).Times(2).Do(fault)
+			}
+			if err := u.tus(patience(t, 60*time.Second), 3<<20); err != nil {
+				t.Fatal(err)
+			}
+			c.onlyFinished(t, u.truth)
+		})
 }
 
 // A range that was acknowledged and cannot be read any more, because somebody
