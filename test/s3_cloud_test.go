@@ -62,13 +62,14 @@ func (c *cloud) object(u *truth) error {
 
 // onlyFinished checks, after the server has ended, that a sweep leaves nothing
 // in the bucket but these files. What no record names is swept when it is an
-// hour old, and what was begun unknown to its client expires after a week: the
-// sweep is done after that.
+// hour old, and what was begun unknown to its client expires after a week and is
+// forgotten a day later: it is swept after either.
 func (c *cloud) onlyFinished(t *testing.T, files ...*truth) {
 	t.Helper()
 	c.proxy.Calm()
 	c.end(t)
 	c.sweep(t, 8*24*time.Hour)
+	c.sweep(t, 10*24*time.Hour)
 	want := map[string]bool{}
 	for _, u := range files {
 		want[c.key(u)] = true
