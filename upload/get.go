@@ -77,6 +77,25 @@ func (s *Service) Open(ctx context.Context, id string, e extent.Extent) (io.Read
 	return r, u, nil
 }
 
+// Link returns an address at which a reader finds an upload that is Done
+// without us, as the media type and with the Content-Disposition given; empty
+// where it is to be read by Open.
+func (s *Service) Link(ctx context.Context, id, kind, disposition string) (string, error) {
+	l, ok := s.Store.(store.Linker)
+	if !ok {
+		return "", nil
+	}
+	u, err := s.load(ctx, id, extent.Extent{})
+	if err != nil {
+		return "", err
+	}
+	if u.Phase != Done || u.Partial {
+		return "", ErrIncomplete
+	}
+	at, err := l.Link(ctx, u.object(), kind, disposition)
+	return at, storeError(err)
+}
+
 // Expires returns when an upload will be removed if nothing more comes; zero
 // if never.
 func (s *Service) Expires(u *Record) time.Time {

@@ -98,6 +98,7 @@ type Chunk struct {
 //	Amend    takes what is said late     write.go
 //	WriteNumbered, Complete: the same by the numbers of parts   number.go
 //	Open     reads a finished file       get.go
+//	Link     tells where else it is      get.go
 //	Remove   ends it                     remove.go
 //	Run      does what is due            sweep.go
 

@@ -154,11 +154,12 @@ func (h *checking) parts(ctx context.Context, u *upload.Record) error {
 	if entry, ok := h.byKey[u.Key]; ok && u.Phase == upload.Joining && entry.Size == u.Size {
 		return nil // it was joined, and the next start of the server will note it
 	}
-	for _, p := range u.Parts {
+	for i, p := range u.Parts {
 		err := h.part(ctx, u.Object, p)
 		switch {
 		case errors.Is(err, store.ErrNotYet):
-			h.unseen++
+			h.unseen += len(u.Parts) - i // the others are like it
+			return nil
 		case err != nil:
 			return err
 		}

@@ -15,7 +15,8 @@ import (
 // Serve answers GET and HEAD for a finished upload: ranges, conditions, an
 // ETag of its checksum. What a stranger uploaded runs as nothing in the
 // reader's browser: it is an attachment in a sandbox, but for pictures, sound
-// and films, which have no scripts.
+// and films, which have no scripts. Where the store says so, a GET is sent to
+// the store itself.
 //
 // It returns an error before it has answered anything, and nil after.
 func Serve(w http.ResponseWriter, r *http.Request, s *upload.Service, id string) error {
@@ -29,6 +30,13 @@ func Serve(w http.ResponseWriter, r *http.Request, s *upload.Service, id string)
 	if u.Phase != upload.Done || u.Partial {
 		return fmt.Errorf("%w: it is %v", upload.ErrIncomplete, u.Phase)
 	}
+	if at, err := elsewhere(r, s, u); err != nil {
+		return err
+	} else if at != "" {
+		w.Header().Set("Cache-Control", "no-store") // the address is good for a while only
+		http.Redirect(w, r, at, http.StatusTemporaryRedirect)
+		return nil
+	}
 	f := &file{ctx: r.Context(), service: s, record: u}
 	defer f.close()
 	if r.Method == http.MethodGet && r.Header.Get("Range") == "" && u.Size > 0 {
@@ -39,6 +47,17 @@ func Serve(w http.ResponseWriter, r *http.Request, s *upload.Service, id string)
 	describe(w.Header(), u)
 	http.ServeContent(w, r, "", u.Touched, f)
 	return nil
+}
+
+// elsewhere is the address at which a GET finds the file without us, empty if
+// there is none.
+func elsewhere(r *http.Request, s *upload.Service, u *upload.Record) (string, error) {
+	if r.Method != http.MethodGet {
+		return "", nil
+	}
+	h := http.Header{}
+	describe(h, u)
+	return s.Link(r.Context(), u.ID, h.Get("Content-Type"), h.Get("Content-Disposition"))
 }
 
 func describe(h http.Header, u *upload.Record) {
