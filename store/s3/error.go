@@ -1,9 +1,11 @@
 package s3
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
@@ -52,6 +54,9 @@ func translate(err error) error {
 	return err
 }
 
+// expected finds the region in what servers answer to a signature for another.
+var expected = regexp.MustCompile(`expecting '([a-z0-9-]+)'`)
+
 // explain says on one line why the bucket cannot be used, and what to do.
 func (s *Store) explain(err error) error {
 	const rights = "s3:ListBucket, s3:ListBucketMultipartUploads, s3:GetObject, s3:PutObject, s3:DeleteObject, " +
@@ -65,9 +70,10 @@ func (s *Store) explain(err error) error {
 	switch c := code(err); {
 	case region != "" && region != ours,
 		c == "PermanentRedirect", c == "AuthorizationHeaderMalformed", c == "IllegalLocationConstraintException":
-		if region == "" {
-			region = "REGION"
+		if m := expected.FindStringSubmatch(err.Error()); region == "" && m != nil {
+			region = m[1]
 		}
+		region = cmp.Or(region, "REGION")
 		return fmt.Errorf("the bucket %s is not in the region %s: add region=%s to --store", s.bucket, ours, region)
 	case c == "NoSuchBucket", status(err) == http.StatusNotFound:
 		return fmt.Errorf("there is no bucket %s: make it, or correct --store", s.bucket)

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -61,6 +62,7 @@ func TestExplain(t *testing.T) {
 		{answer(403, "SignatureDoesNotMatch"), "AWS_SECRET_ACCESS_KEY"},
 		{answer(403, "RequestTimeTooSkewed"), "clock of this machine"},
 		{answer(400, "AuthorizationHeaderMalformed"), "add region=REGION"},
+		{fmt.Errorf("%w; expecting 'us-east-2'", answer(400, "AuthorizationHeaderMalformed")), "add region=us-east-2"},
 		{answer(301, "PermanentRedirect", "x-amz-bucket-region", "eu-west-1"), "not in the region eu-north-1: add region=eu-west-1"},
 		{answer(403, "AccessDenied", "x-amz-bucket-region", "eu-north-1"), "s3:ListBucket"},
 		{errors.New("dial tcp: connection refused"), "does not answer (dial tcp: connection refused)"},
