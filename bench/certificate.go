@@ -77,5 +77,5 @@ func (p *plan) secure(c *certificate, name string, http2 bool) side {
 			args = append(args, "--http2")
 		}
 		return args
-	}}
+	}, nil}
 }

@@ -5,6 +5,7 @@
 package test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -12,12 +13,19 @@ import (
 	"time"
 
 	"github.com/muleteer/muleteer/internal/trial"
+	"github.com/muleteer/muleteer/store/s3/s3test"
 )
 
 // program is the path of the binary; TestMain builds it before any test runs.
 var program string
 
-func TestMain(m *testing.M) { os.Exit(trial.Main(m, &program)) }
+func TestMain(m *testing.M) {
+	if err := s3test.Setenv(); err != nil { // for the program and for us
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(trial.Main(m, &program))
+}
 
 // long tells whether the nightly variants are wanted.
 func long() bool { return os.Getenv("MULETEER_LONG") == "1" }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muleteer/muleteer/internal/trial"
 	"github.com/muleteer/muleteer/state"
 	"github.com/muleteer/muleteer/store/s3"
 	"github.com/muleteer/muleteer/store/s3/s3test"
@@ -41,11 +42,8 @@ func inBucket(t *testing.T, gateway *s3test.Server, args ...string) *cloud {
 		key: func(u *truth) string { return "kept/" + u.now().id + "/" + u.name },
 	}
 	t.Cleanup(c.http.CloseIdleConnections)
-	c.server = (&server{
-		dir:  t.TempDir(),
-		args: append([]string{"--store", c.proxy.URL(c.bucket, "kept")}, args...),
-		env:  []string{"TMPDIR=" + c.temp},
-	}).begin(t)
+	c.server = &server{trial.ServeWith(t, []string{"TMPDIR=" + c.temp}, program, t.TempDir(),
+		append([]string{"--store", c.proxy.URL(c.bucket, "kept")}, args...)...)}
 	return c
 }
 
@@ -67,7 +65,7 @@ func (c *cloud) object(u *truth) error {
 func (c *cloud) onlyFinished(t *testing.T, files ...*truth) {
 	t.Helper()
 	c.proxy.Calm()
-	c.end(t)
+	c.End(t)
 	c.sweep(t, 8*24*time.Hour)
 	c.sweep(t, 10*24*time.Hour)
 	want := map[string]bool{}
@@ -99,7 +97,7 @@ func (c *cloud) sweep(t *testing.T, later time.Duration) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	records, err := state.Open(ctx, "sqlite:"+filepath.Join(c.dir, "muleteer-data", "state.db"), state.Options{})
+	records, err := state.Open(ctx, "sqlite:"+filepath.Join(c.Dir, "muleteer-data", "state.db"), state.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +134,7 @@ func together(t *testing.T, n, most int, name func(i int) string, f func(t *test
 
 // get is a GET of which the body is of no interest.
 func (c *cloud) get(path string) (int, error) {
-	resp, err := c.http.Get(c.url(path))
+	resp, err := c.http.Get(c.URL(path))
 	if err != nil {
 		return 0, err
 	}

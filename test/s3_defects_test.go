@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muleteer/muleteer/internal/trial"
 	"github.com/muleteer/muleteer/protocol/tus"
 	"github.com/muleteer/muleteer/state"
 	"github.com/muleteer/muleteer/store/s3"
@@ -30,7 +31,7 @@ func patience(t *testing.T, limit time.Duration) context.Context {
 // begin makes a sender with a tus upload of so many bytes.
 func (c *cloud) begin(t *testing.T, size int, seed uint64) *sender {
 	t.Helper()
-	u := &sender{cloud: c, truth: newTruth("file.bin", noise(size, seed))}
+	u := &sender{cloud: c, truth: newTruth("file.bin", trial.Noise(size, seed))}
 	if err := u.create(patience(t, 30*time.Second)); err != nil {
 		t.Fatal(err)
 	}
@@ -117,8 +118,8 @@ func TestD2AFailedMergeLosesNothing(t *testing.T) {
 		parts.End()
 		puts.End()
 		if i%2 == 1 {
-			c.kill()
-			if err := c.start(); err != nil {
+			c.Kill()
+			if err := c.Start(); err != nil {
 				t.Fatal(err)
 			}
 			u.offset(t)
@@ -163,8 +164,8 @@ func TestD3AFailedJoinIsNoSuccess(t *testing.T) {
 					}
 				}
 				if round == 0 {
-					c.kill()
-					if err := c.start(); err != nil {
+					c.Kill()
+					if err := c.Start(); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -207,7 +208,7 @@ func TestD3bAFailedHookIsNoSuccess(t *testing.T) {
 	s := &upload.Service{Store: files, State: state.Memory(time.Now), Hook: hook, Key: "{id}/{name}"}
 	web := httptest.NewServer(tus.Handler(s, tus.Options{Base: "/tus/"}))
 	defer web.Close()
-	c := &cloud{server: &server{address: web.Listener.Addr().String()}, gateway: gateway, bucket: bucket, http: web.Client(),
+	c := &cloud{server: &server{&trial.Server{Address: web.Listener.Addr().String()}}, gateway: gateway, bucket: bucket, http: web.Client(),
 		key: func(u *truth) string { return "kept/" + u.now().id + "/" + u.name }}
 	u := c.begin(t, 6<<20, seed(t))
 	u.url = web.URL + "/tus/" + u.now().id
@@ -272,8 +273,8 @@ func TestD4AnAbortedUploadIsNotComplete(t *testing.T) {
 				return false
 			}
 			within(t, 30*time.Second, "410", gone)
-			d.kill()
-			if err := d.start(); err != nil {
+			d.Kill()
+			if err := d.Start(); err != nil {
 				t.Fatal(err)
 			}
 			before := u.now()
@@ -330,8 +331,8 @@ func TestADeletedCrumbIsNotComplete(t *testing.T) {
 	for key := range crumbs {
 		gateway.Delete(t, c.bucket, key)
 	}
-	c.kill()
-	if err := c.start(); err != nil {
+	c.Kill()
+	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
 	within(t, 30*time.Second, "410", func() bool {

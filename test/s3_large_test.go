@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muleteer/muleteer/internal/trial"
 	"github.com/muleteer/muleteer/store/s3/s3test"
 )
 
@@ -30,7 +31,7 @@ func large() int {
 func TestS3Large(t *testing.T) {
 	t.Parallel()
 	seed := seed(t)
-	data := noise(large(), seed)
+	data := trial.Noise(large(), seed)
 	gateway := s3test.Start(t)
 	t.Run("ways", func(t *testing.T) { // one after another: the disk is looked at
 		for _, chunk := range []int64{8 << 20, 64 << 20, int64(len(data)), 1 << 20, 333_333} {
@@ -94,7 +95,7 @@ func TestS3Memory(t *testing.T) {
 		size = 64 << 20
 	}
 	seed := seed(t)
-	data := noise(size+uploads, seed)
+	data := trial.Noise(size+uploads, seed)
 	c := inBucket(t, s3test.Start(t), "--memory", "64MiB")
 	seen := c.watch()
 	ctx := patience(t, 10*time.Minute)
@@ -137,7 +138,7 @@ func TestS3Memory(t *testing.T) {
 // proc(5)).
 func (s *server) resident(t *testing.T) int64 {
 	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.child.Process.Pid))
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.Process().Process.Pid))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,9 +178,9 @@ func (c *cloud) watch() func() []string {
 }
 
 func (c *cloud) strays(found map[string]bool) {
-	data := filepath.Join(c.dir, "muleteer-data", "state.db")
-	ours := func(name string) bool { return strings.HasPrefix(name, data) || name == c.logName }
-	for _, root := range []string{c.temp, c.dir} {
+	data := filepath.Join(c.Dir, "muleteer-data", "state.db")
+	ours := func(name string) bool { return strings.HasPrefix(name, data) || name == c.LogName }
+	for _, root := range []string{c.temp, c.Dir} {
 		_ = filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 			if err == nil && !d.IsDir() && !ours(name) {
 				found[name] = true
@@ -187,7 +188,7 @@ func (c *cloud) strays(found map[string]bool) {
 			return nil // what vanished meanwhile was seen by its name before, or was nothing
 		})
 	}
-	open, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", c.child.Process.Pid))
+	open, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", c.Process().Process.Pid))
 	for _, fd := range open {
 		var st syscall.Stat_t
 		if syscall.Stat(fd, &st) != nil || st.Mode&syscall.S_IFMT != syscall.S_IFREG {

@@ -76,7 +76,7 @@ func retry(ctx context.Context, f func() error) error {
 // create begins a tus upload.
 func (u *sender) create(ctx context.Context) error {
 	return retry(ctx, func() error {
-		resp, _, err := u.request(ctx, "POST", u.server.url("/tus/"), nil, "Tus-Resumable", "1.0.0",
+		resp, _, err := u.request(ctx, "POST", u.server.URL("/tus/"), nil, "Tus-Resumable", "1.0.0",
 			"Upload-Length", strconv.FormatInt(u.size, 10),
 			"Upload-Metadata", "filename "+base64.StdEncoding.EncodeToString([]byte(u.name)))
 		if err != nil {
@@ -150,7 +150,7 @@ func (u *sender) tus(ctx context.Context, chunk int64) error {
 
 // put sends a range by Content-Range, once.
 func (u *sender) put(ctx context.Context, e extent.Extent) error {
-	resp, said, err := u.request(ctx, "PUT", u.server.url("/upload/"+u.name), u.data[e.Start:e.End],
+	resp, said, err := u.request(ctx, "PUT", u.server.URL("/upload/"+u.name), u.data[e.Start:e.End],
 		"Content-Range", fmt.Sprintf("bytes %v/%d", e, u.size), "X-Upload-Fingerprint", "f-"+u.name)
 	if resp != nil {
 		if at := resp.Header.Get("X-Upload-Location"); at != "" {
@@ -177,7 +177,7 @@ func (u *sender) put(ctx context.Context, e extent.Extent) error {
 // query asks how the upload stands, once; false while it is not whole.
 func (u *sender) query(ctx context.Context) (whole bool, err error) {
 	before := u.now()
-	resp, _, err := u.request(ctx, "PUT", u.server.url("/upload/"+u.name), nil,
+	resp, _, err := u.request(ctx, "PUT", u.server.URL("/upload/"+u.name), nil,
 		"Content-Range", "bytes */*", "X-Upload-Fingerprint", "f-"+u.name)
 	if err != nil {
 		return false, err

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muleteer/muleteer/internal/trial"
 	"github.com/muleteer/muleteer/store/s3/s3test"
 )
 
@@ -159,7 +160,7 @@ func (w weather) blow(t *testing.T, gateway *s3test.Server) *cloud {
 
 // send sends one file after another until the storm is over.
 func (w weather) send(ctx context.Context, c *cloud, over <-chan struct{}) (files []*sender, err error) {
-	data := noise(int(w.size), w.seed)
+	data := trial.Noise(int(w.size), w.seed)
 	for i := 0; err == nil; i++ {
 		if i > 0 {
 			select {
@@ -186,9 +187,9 @@ func (w weather) strike(ctx context.Context, t *testing.T, c *cloud) {
 	end := time.Now().Add(calm)
 	for range w.kills {
 		time.Sleep(time.Duration(rng.Int64N(int64(calm) / int64(w.kills))))
-		c.kill()
+		c.Kill()
 		// It asks for the bucket at its start, and gets what all get.
-		for err := c.start(); err != nil; err = c.start() {
+		for err := c.Start(); err != nil; err = c.Start() {
 			if time.Now().After(end) {
 				c.proxy.Calm()
 			}

@@ -31,6 +31,7 @@ type Server struct {
 
 	program string
 	args    []string
+	env     []string // beside Environment
 
 	mu    sync.Mutex
 	child *Process
@@ -40,7 +41,13 @@ type Server struct {
 // test fails, what the server wrote is logged.
 func Serve(t *testing.T, program, dir string, args ...string) *Server {
 	t.Helper()
-	s := &Server{Dir: dir, program: program, args: args, LogName: filepath.Join(t.TempDir(), "log")}
+	return ServeWith(t, nil, program, dir, args...)
+}
+
+// ServeWith is Serve with more in the environment of the program.
+func ServeWith(t *testing.T, env []string, program, dir string, args ...string) *Server {
+	t.Helper()
+	s := &Server{Dir: dir, program: program, args: args, env: env, LogName: filepath.Join(t.TempDir(), "log")}
 	t.Cleanup(func() {
 		s.Kill()
 		if t.Failed() {
@@ -80,7 +87,7 @@ func (s *Server) Start() error {
 		return err
 	}
 	cmd := exec.Command(s.program, append([]string{"serve", "--listen", s.Address}, s.args...)...)
-	cmd.Dir = s.Dir
+	cmd.Dir, cmd.Env = s.Dir, append(Environment(), s.env...)
 	if s.child, err = Launch(cmd, log); err != nil {
 		return err
 	}
