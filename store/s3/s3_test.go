@@ -17,13 +17,9 @@ var server *s3test.Server
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
-	for _, v := range s3test.Env() {
-		for i := range v {
-			if v[i] == '=' {
-				os.Setenv(v[:i], v[i+1:])
-				break
-			}
-		}
+	if err := s3test.Setenv(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
 	var err error
 	if server, err = s3test.Open(); err != nil {

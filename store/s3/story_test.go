@@ -283,3 +283,57 @@ func TestLink(t *testing.T) {
 		t.Errorf("nobody asked for %s, %v", at, err)
 	}
 }
+
+// A node that was taken over from writes a crumb of the same bytes, late, and
+// with other bytes: it touches nothing.
+func TestAStaleCrumbTouchesNothing(t *testing.T) {
+	t.Parallel()
+	s := tellStory(t, "", 64<<20)
+	data := noise(100)
+	o := s.begin(100)
+	stale := o
+	o.Epoch = 1
+	var parts []store.Part
+	for _, e := range []extent.Extent{{Start: 0, End: 60}, {Start: 60, End: 100}} {
+		p, err := s.put(o, e, bytes.NewReader(data[e.Start:e.End]))
+		if err != nil || len(p) != 1 || !p[0].Crumb {
+			t.Fatalf("%+v, %v", p, err)
+		}
+		parts = append(parts, p[0])
+		for _, epoch := range []int64{0, 1} { // also one of its own that comes late
+			stale.Epoch = epoch
+			if _, err := s.put(stale, e, bytes.NewReader(noise(e.Len()))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	s.Store = open(t, s.where, Options{}) // with nothing in memory
+	part, err := s.Fold(t.Context(), o, parts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.joined(o, []store.Part{part}, data)
+}
+
+// A join whose every answer is lost has happened: a look tells so.
+func TestALookDecidesWhatAJoinHasDone(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{"", "staged.bin"} {
+		for _, fault := range []s3test.Fault{s3test.CommitReset, s3test.CommitError, s3test.CommitTruncate, s3test.CommitSum} {
+			s := tellStory(t, "", 64<<20)
+			data := noise(1000)
+			id := rand.Text()
+			spec := store.Spec{Size: 1000, Key: key}
+			if key == "" {
+				spec.Key = id + "/x"
+			}
+			o := s.beginAs(id, spec)
+			parts, err := s.put(o, extent.Extent{End: 1000}, bytes.NewReader(data))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.proxy.On(s3test.CompleteMultipartUpload).Always().Do(fault)
+			s.joined(o, parts, data)
+		}
+	}
+}
