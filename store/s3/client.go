@@ -81,8 +81,8 @@ func retryer(longest time.Duration) aws.Retryer {
 	})
 }
 
-// atStart is for requests for which somebody waits at a terminal.
-func atStart(o *s3.Options) { o.Retryer = retryer(maxBackoff / 10) }
+// hasty is for requests for which somebody waits, or which a look can settle.
+func hasty(o *s3.Options) { o.Retryer = retryer(maxBackoff / 10) }
 
 // stay follows no redirect: what is signed for one address is wrong at another,
 // and the error says where the bucket is.

@@ -117,7 +117,7 @@ func (s *Store) complete(ctx context.Context, key string, h handle, id string, f
 	if fresh && f.conditional {
 		in.IfNoneMatch = aws.String("*")
 	}
-	out, failed := s.client.CompleteMultipartUpload(ctx, in)
+	out, failed := s.client.CompleteMultipartUpload(ctx, in, hasty)
 	if failed == nil && disagrees(out.ChecksumCRC64NVME, final.CRC) && out.ChecksumType != types.ChecksumTypeComposite {
 		failed = fmt.Errorf("the server computed the checksum %s of the object, not %s", *out.ChecksumCRC64NVME, final.CRC)
 	}

@@ -85,7 +85,7 @@ func Open(ctx context.Context, where string, o Options) (*Store, error) {
 	defer cancel()
 	// Unlike HeadBucket, this answers an error with its name.
 	in := &s3.ListObjectsV2Input{Bucket: s.in(), Prefix: aws.String(s.prefix), MaxKeys: aws.Int32(1)}
-	if _, err := s.client.ListObjectsV2(ctx, in, atStart); err != nil {
+	if _, err := s.client.ListObjectsV2(ctx, in, hasty); err != nil {
 		return nil, s.explain(err)
 	}
 	return s, nil

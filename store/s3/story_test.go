@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -318,22 +319,23 @@ func TestAStaleCrumbTouchesNothing(t *testing.T) {
 // A join whose every answer is lost has happened: a look tells so.
 func TestALookDecidesWhatAJoinHasDone(t *testing.T) {
 	t.Parallel()
-	for _, key := range []string{"", "staged.bin"} {
-		for _, fault := range []s3test.Fault{s3test.CommitReset, s3test.CommitError, s3test.CommitTruncate, s3test.CommitSum} {
-			s := tellStory(t, "", 64<<20)
-			data := noise(1000)
-			id := rand.Text()
-			spec := store.Spec{Size: 1000, Key: key}
-			if key == "" {
-				spec.Key = id + "/x"
-			}
-			o := s.beginAs(id, spec)
-			parts, err := s.put(o, extent.Extent{End: 1000}, bytes.NewReader(data))
-			if err != nil {
-				t.Fatal(err)
-			}
-			s.proxy.On(s3test.CompleteMultipartUpload).Always().Do(fault)
-			s.joined(o, parts, data)
+	for _, staged := range []bool{false, true} {
+		for _, fault := range []s3test.Fault{s3test.CommitReset, s3test.CommitError, s3test.CommitSum} {
+			t.Run(fmt.Sprintf("%s, staged: %v", fault, staged), func(t *testing.T) {
+				t.Parallel()
+				s := tellStory(t, "", 64<<20)
+				data := noise(1000)
+				o := s.begin(1000)
+				if staged {
+					o = s.beginAs(rand.Text(), store.Spec{Size: 1000, Key: "staged.bin"})
+				}
+				parts, err := s.put(o, extent.Extent{End: 1000}, bytes.NewReader(data))
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.proxy.On(s3test.CompleteMultipartUpload).Always().Do(fault)
+				s.joined(o, parts, data)
+			})
 		}
 	}
 }
