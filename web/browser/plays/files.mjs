@@ -12,7 +12,7 @@ await play(async (page) => {
   const bytes = readFileSync(gone);
   rmSync(gone);
   await ask("let", "all");
-  await state(page, "gone.bin", "The file cannot be read any more. If it was moved or changed, choose it again. What was sent is safe.");
+  await state(page, "gone.bin", "The file cannot be read any more. Choose it again. What was sent is safe.");
   await shot(page, "vanished");
   writeFileSync(gone, bytes);
   utimesSync(gone, 1.7e9, 1.7e9);

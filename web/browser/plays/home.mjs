@@ -17,13 +17,13 @@ await play(async (page, context) => {
   });
   // The screen stays on while something is sent.
   await choose(page, `${dir}/clock.bin`);
-  await reaches(page, 20);
+  await reaches(page, 16);
   await page.waitForFunction(() => window.lights.length === 1 && !window.lights[0].released);
 
   // The clock is set while it waits: it waits no longer, and the speed stays sane.
   await ask("still");
   await ask("answer", "429 20");
-  await ask("let", "30000000");
+  await ask("let", "41000000");
   await state(page, "clock.bin", /^Tries again in (20|1\d) sec/);
   for (const hours of [-1, 24]) {
     await page.evaluate((ms) => {
@@ -35,7 +35,7 @@ await play(async (page, context) => {
   }
   await ask("answered");
   await page.getByRole("button", { name: "Try now" }).click();
-  await reaches(page, 50);
+  await reaches(page, 48);
   assert.doesNotMatch(await page.locator("#sum-facts").textContent(), /-\d|NaN|day|hr/);
   await ask("let", "all");
   await done(page);
