@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import { readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
-import { ask, choose, content, dir, done, heading, play, reaches, shot } from "./stage.mjs";
+import { ask, choose, content, deaf, dir, done, heading, play, reaches, shot } from "./stage.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 await play(async (page) => {
+  await deaf(page);
   const check = async (state) => {
     for (const [colorScheme, width] of [["light", 1280], ["dark", 390]]) {
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });

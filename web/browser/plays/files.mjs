@@ -1,9 +1,10 @@
 // Files on disk vanish and change in the middle. What was sent is kept, and
 // what was changed never becomes a mixture.
 import { readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
-import { ask, content, dir, done, drop, heading, play, reaches, shot, state } from "./stage.mjs";
+import { ask, content, deaf, dir, done, drop, heading, play, reaches, shot, state } from "./stage.mjs";
 
 await play(async (page) => {
+  await deaf(page);
   const [gone, other] = [`${dir}/gone.bin`, `${dir}/changed.bin`];
   utimesSync(gone, 1.7e9, 1.7e9); // whole seconds, which can be set again
   await drop(page, gone);

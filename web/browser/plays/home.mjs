@@ -1,9 +1,10 @@
 // What the browser has at home: the clipboard, pictures, the screen's light, a
 // clock that jumps, and no space to remember anything.
 import assert from "node:assert/strict";
-import { ask, choose, content, dir, done, heading, play, reaches, state, url } from "./stage.mjs";
+import { ask, choose, content, deaf, dir, done, heading, play, reaches, state, url } from "./stage.mjs";
 
 await play(async (page, context) => {
+  await deaf(page);
   const cdp = await context.newCDPSession(page);
   await cdp.send("Storage.overrideQuotaForOrigin", { origin: new URL(url).origin, quotaSize: 1 });
   await page.evaluate(() => {

@@ -1,9 +1,10 @@
 // A proxy wants a token: the page asks the person, and goes on without losing
 // anything; so it does when the token runs out in the middle.
 import assert from "node:assert/strict";
-import { ask, choose, content, dir, done, play, reaches, shot, state } from "./stage.mjs";
+import { ask, choose, content, deaf, dir, done, play, reaches, shot, state } from "./stage.mjs";
 
 await play(async (page) => {
+  await deaf(page);
   const dialog = page.getByRole("dialog");
   const field = dialog.getByLabel("Token");
   await ask("answer", "401 right");

@@ -2,7 +2,7 @@
 // page says what happened and what to do, keeps what was sent, and goes on by
 // itself where it can.
 import assert from "node:assert/strict";
-import { ask, choose, content, dir, done, play, reaches, shot, state } from "./stage.mjs";
+import { ask, choose, content, deaf, dir, done, play, reaches, shot, state } from "./stage.mjs";
 
 // What is answered, what the page says then, and what the person has to do.
 const troubles = [
@@ -15,6 +15,7 @@ const troubles = [
 ];
 
 await play(async (page) => {
+  await deaf(page);
   const button = (name) => page.getByRole("button", { name });
   // Each step lets more pass than four requests can hold, so that one ends and the next is answered.
   const [size, step] = [260e6, 26e6];
