@@ -122,14 +122,23 @@ func (h *handler) stored(a *answer, s *said, name string) error {
 	}
 	q.key = h.fingerprint(q)
 	u, err := h.open(a.r.Context(), q)
-	if err != nil {
+	if u == nil && err == nil && s.has("upload_id") {
+		u, err = h.done(a.r.Context(), q) // it is this one, and no older one of its name
+	}
+	switch {
+	case err != nil:
 		return err
+	case u == nil:
+		wire.JSON(a.w, http.StatusOK, map[string]any{"file": nil})
+		return nil
 	}
-	var file any
-	if u != nil {
-		file = map[string]any{"name": u.Meta.Name, "size": u.Offset}
+	size := u.Offset
+	if u.Phase != upload.Receiving {
+		size = u.Size
 	}
-	wire.JSON(a.w, http.StatusOK, map[string]any{"file": file})
+	fields := a.fields(u)
+	fields["file"] = map[string]any{"name": u.Meta.Name, "size": size, "url": fields["url"]}
+	wire.JSON(a.w, http.StatusOK, fields)
 	return nil
 }
 

@@ -81,6 +81,9 @@ func (q *request) numbers(s *said) error {
 			return fmt.Errorf("the first chunk has the number %d: %w", q.base, upload.ErrInvalid)
 		}
 	}
+	if q.index == 0 && q.count == 0 {
+		q.count = 1 // so some count the chunk of an empty file
+	}
 	if q.ranged {
 		if err := q.contentRange(); err != nil {
 			return err

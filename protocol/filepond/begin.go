@@ -21,12 +21,12 @@ func (h *handler) begin(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	n := upload.New{Protocol: Protocol, Size: size, Meta: upload.Meta{Fields: map[string]string{}}}
+	if n.Meta.Name, _, err = wire.Name(utf(r.Header.Get("Upload-Name"))); err != nil {
+		return err
+	}
 	if media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); media != "multipart/form-data" {
 		if r.ContentLength != 0 {
 			return fmt.Errorf("a file comes as a form, or in chunks by PATCH: %w", upload.ErrInvalid)
-		}
-		if n.Meta.Name, _, err = wire.Name(utf(r.Header.Get("Upload-Name"))); err != nil {
-			return err
 		}
 		return h.create(w, r, n)
 	}
