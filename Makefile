@@ -35,7 +35,7 @@ need: ## install with apt-get what the tests need and is not there
 
 node: ## install the npm packages that the tests use
 	$(say) 'node: the npm packages that the tests use'
-	@for dir in test/node web web/browser; do \
+	@for dir in test/node test/clients web web/browser; do \
 		npm ci --prefix $$dir --no-audit --no-fund --loglevel=error || exit; \
 	done
 
