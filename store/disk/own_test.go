@@ -3,6 +3,7 @@ package disk
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -219,4 +220,56 @@ func TestGone(t *testing.T) {
 	if f, err := s.Join(t.Context(), o, parts); !errors.Is(err, store.ErrGone) {
 		t.Errorf("Join of it: %+v, %v, want ErrGone", f, err)
 	}
+}
+
+// The clock may strike while the reader turns to another buffer: nothing is
+// lost, written twice, or torn.
+func TestPutClockStrikesAtAnyMoment(t *testing.T) {
+	t.Parallel()
+	p := small
+	p.fast, p.wait = 1<<40, 50*time.Microsecond // always slow
+	s := openAt(t, t.TempDir(), Options{Durability: Process}, p)
+	data := bytes.Repeat([]byte("0123456789abcde"), 200_000)
+	for n := range 20 {
+		o, _ := s.Begin(t.Context(), fmt.Sprintf("%s-%d", id, n), store.Spec{Key: fmt.Sprint(n), Size: int64(len(data))})
+		var parts []store.Part
+		body := &dripping{data, 1 + 97*n}
+		err := s.Put(t.Context(), o, extent.Extent{End: o.Size}, body, func(p store.Part) error {
+			parts = append(parts, p)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		at, sum := int64(0), store.CRC(0)
+		for _, p := range parts {
+			if p.Start != at {
+				t.Fatalf("after %d comes %s", at, p.Extent)
+			}
+			at, sum = p.End, sum.Append(p.CRC, p.Len())
+		}
+		if at != o.Size || sum != store.CRC(0).Update(data) {
+			t.Fatalf("%d bytes with the checksum %s were acknowledged", at, sum)
+		}
+		if _, err := s.Join(t.Context(), o, []store.Part{{Extent: extent.Extent{End: o.Size}, CRC: sum}}); err != nil {
+			t.Fatal(err)
+		}
+		if b, err := os.ReadFile(filepath.Join(s.sys.(*osSystem).root.Name(), fmt.Sprint(n))); err != nil || !bytes.Equal(b, data) {
+			t.Fatalf("%d bytes that differ from what was sent, %v", len(b), err)
+		}
+	}
+}
+
+// dripping is a body that comes in reads of one size.
+type dripping struct {
+	data []byte
+	size int
+}
+
+func (d *dripping) Read(b []byte) (int, error) {
+	n := copy(b[:min(len(b), d.size)], d.data)
+	if d.data = d.data[n:]; n == 0 {
+		return 0, io.EOF
+	}
+	return n, nil
 }

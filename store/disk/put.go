@@ -156,13 +156,10 @@ func (p *put) slowly() error {
 			return err
 		}
 		if l.fill == len(l.buf) {
-			l.fill, l.gone = 0, 0
 			if small == nil {
 				small = p.s.small.take(1)
 			}
-			if small != nil {
-				l.buf = small[0]
-			}
+			l.anew(small)
 		}
 	}
 }
@@ -190,6 +187,17 @@ func (l *slow) came(n int, last bool) error {
 		l.clock.Reset(l.s.pace.wait)
 	}
 	return l.err
+}
+
+// anew begins the buffer again, all of which is written, or a larger one if
+// there is one. The clock may strike at this moment.
+func (l *slow) anew(larger [][]byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fill, l.gone = 0, 0
+	if len(larger) > 0 {
+		l.buf = larger[0]
+	}
 }
 
 // flush writes what has been read. The lock must be held.
