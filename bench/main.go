@@ -140,6 +140,9 @@ func measures(p *plan) []measure {
 		{"P5", fmt.Sprintf("one file of %d MiB into S3", size>>20), func(ctx context.Context, r *report) ([]row, error) {
 			return p.cloud(ctx, r, size)
 		}},
+		{"P6", fmt.Sprintf("one file of %d MiB as Resumable.js' chunks of 1 MiB, 3 at a time, in any order", size>>20), func(ctx context.Context, r *report) ([]row, error) {
+			return p.pieces(ctx, r, size)
+		}},
 		{"P7", fmt.Sprintf("one more chunk for an upload of %s parts", strings.Trim(fmt.Sprint(parts), "[]")), func(ctx context.Context, r *report) ([]row, error) {
 			return p.swarm(ctx, r, parts, samples)
 		}},
