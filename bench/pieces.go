@@ -16,10 +16,10 @@ import (
 // pieces is P6: what a file costs that comes as Resumable.js sends it, against
 // one that comes in one body.
 func (p *plan) pieces(ctx context.Context, r *report, size int64) ([]row, error) {
-	one, many := p.ours("power"), p.ours("power")
-	one.name, many.name = "one body", "chunks"
+	one, many, unsynced := p.ours("power"), p.ours("power"), p.ours("process")
+	one.name, many.name, unsynced.name = "one body", "chunks", "chunks, process"
 	f := newFile(size)
-	runs, err := p.turns([]side{one, many}, func(sd side) (run, error) {
+	runs, err := p.turns([]side{one, many, unsynced}, func(sd side) (run, error) {
 		if sd.name == one.name {
 			return p.large(ctx, sd, f, size)
 		}
@@ -32,6 +32,7 @@ func (p *plan) pieces(ctx context.Context, r *report, size int64) ([]row, error)
 	return []row{
 		compare("P6", "MiB/s, chunks of 1 MiB against one body", runs, many.name, one.name, mibs).atLeast(0.6),
 		compare("P6", "CPU s/GiB, chunks of 1 MiB against one body", runs, many.name, one.name, run.cost),
+		compare("P6", "MiB/s, the same with durability process", runs, unsynced.name, one.name, mibs),
 	}, nil
 }
 
