@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/muleteer/muleteer/extent"
@@ -91,6 +92,27 @@ func (s *Service) Amend(ctx context.Context, id string, change func(*Meta) bool)
 		if err != nil || u.Phase != Receiving || !change(&u.Meta) {
 			return u, err
 		}
+		if err := s.State.Save(ctx, u); !errors.Is(err, ErrChanged) {
+			return u, stateError(err)
+		}
+	}
+}
+
+// Describe sets further fields of a file, finished or not: the title and such
+// that people give it. Others stay as they are. Everybody who may see the
+// upload may do so.
+func (s *Service) Describe(ctx context.Context, id string, fields map[string]string) (*Record, error) {
+	for {
+		u, err := s.load(ctx, id, extent.Extent{})
+		if err != nil {
+			return u, err
+		}
+		all := maps.Clone(u.Meta.Fields)
+		if all == nil {
+			all = map[string]string{}
+		}
+		maps.Copy(all, fields)
+		u.Meta.Fields = all
 		if err := s.State.Save(ctx, u); !errors.Is(err, ErrChanged) {
 			return u, stateError(err)
 		}
