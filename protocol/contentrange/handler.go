@@ -43,6 +43,9 @@ type Options struct {
 	// Scope tells uploads apart that arrive by one name and owner, say those of
 	// two hosts; nil tells none.
 	Scope func(r *http.Request) string
+	// Fields tells what else is kept of the request that begins an upload; nil
+	// keeps nothing.
+	Fields func(r *http.Request) map[string]string
 
 	// Compat answers as node-s3-resumable-upload did where that refused more:
 	// empty files, gaps, unknown methods and names are 400.
@@ -67,6 +70,9 @@ func Handler(s *upload.Service, o Options) http.Handler {
 	}
 	if o.Scope == nil {
 		o.Scope = func(*http.Request) string { return "" }
+	}
+	if o.Fields == nil {
+		o.Fields = func(*http.Request) map[string]string { return nil }
 	}
 	return &handler{o, s}
 }

@@ -25,6 +25,7 @@ type request struct {
 	pinned bool       // the client named its file itself, so that no other one can be meant
 	sum    *store.CRC // the client's checksum of the body
 	length int64      // of the body, -1 if unknown
+	fields map[string]string
 }
 
 // nameLimit and pathLimit are what file systems take, in bytes.
@@ -46,6 +47,7 @@ func (h *handler) read(r *http.Request) (*request, error) {
 	}
 	q.pinned = pinned
 	q.key = h.fingerprint(r, q.name, id, pinned)
+	q.fields = h.Fields(r)
 	if r.Method != http.MethodPut && r.Method != http.MethodPost {
 		return q, nil
 	}

@@ -94,7 +94,7 @@ func (h *handler) write(ctx context.Context, q *request, b *body, u *upload.Reco
 	}
 	n := upload.New{
 		Protocol: Protocol, Size: q.total, Fingerprint: q.key, Once: q.pinned,
-		Meta: upload.Meta{Name: q.name, Path: q.path}, Type: q.kind,
+		Meta: upload.Meta{Name: q.name, Path: q.path, Fields: q.fields}, Type: q.kind,
 	}
 	if !q.start && q.End != q.total {
 		n.Chunk = q.Len()
