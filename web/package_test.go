@@ -59,12 +59,14 @@ func TestPackage(t *testing.T) {
 		import { existsSync } from "node:fs";
 		import { fileURLToPath } from "node:url";
 		import { Uploader, messages } from "muleteer-client";
+		import Resumable from "muleteer-client/resumable";
 		const u = new Uploader({ target: ["/a", "/b"], maxFiles: 1 });
 		const [first, second] = await u.addFiles([new Blob(["a"]), new Blob(["b"])]);
 		const stream = await new Uploader().add(new Blob(["c"]).stream());
 		console.log(JSON.stringify({
 			support: Uploader.support, name: first.fileName, second: !!second, stream: stream.size,
 			offline: messages.offline.what, box: existsSync(fileURLToPath(import.meta.resolve("muleteer-client/box"))),
+			resumable: new Resumable({ maxFiles: 2 }).opts.chunkSize,
 		}));`
 	node := exec.Command("node", "--input-type=module", "-e", program)
 	node.Dir = dir
@@ -72,13 +74,17 @@ func TestPackage(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	want := `{"support":true,"name":"blob","second":false,"stream":-1,"offline":"This device is offline.","box":true}`
+	want := `{"support":true,"name":"blob","second":false,"stream":-1,"offline":"This device is offline.","box":true,"resumable":1048576}`
 	if got := strings.TrimSpace(string(out)); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	const typed = `
 		import { Uploader, type Result } from "muleteer-client";
 		import type { UploadBox } from "muleteer-client/box";
+		import { Resumable, type ResumableFile } from "muleteer-client/resumable";
+		const r = new Resumable({ target: "/upload", query: (f) => ({ id: f.uniqueIdentifier }) });
+		r.on("fileSuccess", (f: ResumableFile, message) => console.log(f.fileName, message.length));
+		r.on("catchAll", (name) => console.log(name));
 		new Uploader({ target: "/upload/" }).on("fileSuccess", (file, r: Result) => console.log(file.name, r.id));
 		const box: UploadBox = document.querySelector("upload-box")!;
 		box.uploader.on("progress", (s) => console.log(s.eta));`

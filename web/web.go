@@ -22,8 +22,8 @@ import (
 //go:embed dist
 var dist embed.FS
 
-// Dist has what is built: client.js, client.d.ts, box.js, page.js, page.css and
-// index.html.
+// Dist has what is built: client.js, client.d.ts, box.js, resumable.js, page.js,
+// page.css and index.html, and what belongs to Demo.
 func Dist() fs.FS {
 	sub, err := fs.Sub(dist, "dist")
 	if err != nil {
@@ -65,6 +65,9 @@ func Handler(o Options) http.Handler {
 		panic(err) // it is embedded
 	}
 	for _, e := range entries {
+		if e.IsDir() {
+			continue // what Demo serves
+		}
 		body, err := fs.ReadFile(Dist(), e.Name())
 		if err != nil {
 			panic(err)
@@ -96,6 +99,8 @@ func newAsset(name string, body []byte) *asset {
 		kind = "text/css; charset=utf-8"
 	case ".html":
 		kind = "text/html; charset=utf-8"
+	case ".png":
+		kind = "image/png"
 	case ".ts":
 		kind = "text/plain; charset=utf-8"
 	}

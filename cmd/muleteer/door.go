@@ -34,6 +34,8 @@ type door struct {
 	// may say that it is a chunk: it is then read, within a bound, before
 	// anybody is asked.
 	waits func(wire.Glimpse) bool
+	// marks, if set, says of each request what only this door knows.
+	marks func(*http.Request, wire.Glimpse) *http.Request
 }
 
 // front is the door of /upload, which takes every client.
@@ -78,6 +80,9 @@ func (h *house) through(d door) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		g := d.look(w, r)
+		if d.marks != nil {
+			r = d.marks(r, g)
+		}
 		for _, e := range rows {
 			if e.speaks(r, g) {
 				e.handler.ServeHTTP(w, r)

@@ -37,7 +37,7 @@ func (h *house) places() []place {
 
 	page := newPage(h.settings)
 
-	return []place{
+	return append(h.demo(), []place{
 		{"/tus/", "tus", tusCrossing(), resumable},
 		{"/tus", "tus", tusCrossing(), at("/tus/", resumable)},
 		{"/files/", "files", tusCrossing().and(readCrossing()), finished},
@@ -57,7 +57,7 @@ func (h *house) places() []place {
 		{"/metrics", "metrics", crossing{}, only(h.metrics.handler())},
 		{"/assets/", "page", crossing{}, only(page)},
 		{"/", "page", crossing{}, only(newHome(h.settings, page))},
-	}
+	}...)
 }
 
 // handler is the whole server: the table of paths behind what is the same for

@@ -29,6 +29,13 @@ func outputs() []output {
 		{"client.d.ts", "src/types.ts", declare},
 		{"box.js", "src/box/box.ts", bundle},
 		{"box.d.ts", "src/element.d.ts", text},
+		{"resumable.js", "src/resumable/index.ts", bundle},
+		{"resumable.d.ts", "src/resumable/types.ts", declare},
+		{"resumable.global.js", "src/resumable/script.ts", classic}, // for a plain <script>
+		{"demo/uploader.js", "src/resumable/demo/script.ts", classic},
+		{"demo/demo.js", "src/resumable/demo/page.ts", classic},
+		{"demo/demo.css", "src/resumable/demo/page.css", bundle},
+		{"demo/index.html", "src/resumable/demo/index.html", text},
 		{"page.js", "src/page/page.ts", bundle},
 		{"page.css", "src/page/page.css", bundle},
 		{"index.html", "src/page/index.html", text},
@@ -51,11 +58,11 @@ func run(root string) error {
 		return err
 	}
 	dist := filepath.Join(root, "dist")
-	if err := os.MkdirAll(dist, 0o755); err != nil {
-		return err
-	}
 	for name, content := range built {
 		path := filepath.Join(dist, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
 		if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, content) {
 			continue
 		}
@@ -80,44 +87,49 @@ func build(root string) (map[string][]byte, error) {
 }
 
 // bundle makes one file of a script or a style sheet and all that it imports.
-func bundle(root string, o output) (map[string][]byte, error) { return esbuild(root, o, false) }
+func bundle(root string, o output) (map[string][]byte, error) {
+	return esbuild(root, o, api.BuildOptions{Format: api.FormatESModule})
+}
 
 // split leaves out what the script imports only when it needs it, as files of
 // their own.
-func split(root string, o output) (map[string][]byte, error) { return esbuild(root, o, true) }
+func split(root string, o output) (map[string][]byte, error) {
+	return esbuild(root, o, api.BuildOptions{Format: api.FormatESModule, Splitting: true})
+}
 
-// esbuild builds an entry. What belongs together is built together, so that
-// names with an underscore can be cut.
-func esbuild(root string, o output, split bool) (map[string][]byte, error) {
+// classic is bundle for a script that is no module and leaves nothing global
+// behind but what it puts there.
+func classic(root string, o output) (map[string][]byte, error) {
+	return esbuild(root, o, api.BuildOptions{Format: api.FormatIIFE})
+}
+
+// esbuild builds an entry as b says. What belongs together is built together, so
+// that names with an underscore can be cut.
+func esbuild(root string, o output, b api.BuildOptions) (map[string][]byte, error) {
 	whole, err := filepath.Abs(root)
 	if err != nil {
 		return nil, err
 	}
 	name := strings.TrimSuffix(o.name, filepath.Ext(o.name))
-	result := api.Build(api.BuildOptions{
-		AbsWorkingDir:       whole,
-		EntryPointsAdvanced: []api.EntryPoint{{InputPath: o.source, OutputPath: name}},
-		Outdir:              "dist",
-		ChunkNames:          "[name]",
-		Bundle:              true,
-		Splitting:           split,
-		Format:              api.FormatESModule,
-		Target:              api.ES2022,
-		Charset:             api.CharsetUTF8,
-		MinifyWhitespace:    true,
-		MinifyIdentifiers:   true,
-		MinifySyntax:        true,
-		MangleProps:         "^_",
-		LegalComments:       api.LegalCommentsNone,
-		TsconfigRaw:         fmt.Sprintf(`{"compilerOptions":{"useDefineForClassFields":%v}}`, !split), // assignments are shorter, and right where no class has setters
-		LogLevel:            api.LogLevelSilent,
-	})
+	b.AbsWorkingDir = whole
+	b.EntryPointsAdvanced = []api.EntryPoint{{InputPath: o.source, OutputPath: name}}
+	b.Outdir, b.ChunkNames = "dist", "[name]"
+	b.Bundle, b.Target, b.Charset = true, api.ES2022, api.CharsetUTF8
+	b.MinifyWhitespace, b.MinifyIdentifiers, b.MinifySyntax, b.MangleProps = true, true, true, "^_"
+	b.LegalComments, b.LogLevel = api.LegalCommentsNone, api.LogLevelSilent
+	// Assignments are shorter, and right where no class has setters.
+	b.TsconfigRaw = fmt.Sprintf(`{"compilerOptions":{"useDefineForClassFields":%v}}`, !b.Splitting)
+	result := api.Build(b)
 	if len(result.Errors) > 0 {
 		return nil, errors.New(strings.Join(api.FormatMessages(result.Errors, api.FormatMessagesOptions{}), ""))
 	}
 	files := map[string][]byte{}
 	for _, f := range result.OutputFiles {
-		files[filepath.Base(f.Path)] = f.Contents
+		path, err := filepath.Rel(filepath.Join(whole, "dist"), f.Path)
+		if err != nil {
+			return nil, err
+		}
+		files[filepath.ToSlash(path)] = f.Contents
 	}
 	return files, nil
 }
@@ -128,11 +140,11 @@ func text(root string, o output) (map[string][]byte, error) {
 	return map[string][]byte{o.name: content}, err
 }
 
-// declare writes the types of the package: src/types.ts has nothing but types,
-// so that only the values have to be declared.
+// declare writes the types of an entry: the source has nothing but types, so
+// that only the values have to be declared.
 func declare(root string, o output) (map[string][]byte, error) {
 	files, err := text(root, o)
-	files[o.name] = append(files[o.name], values...)
+	files[o.name] = append(files[o.name], map[string]string{"client.d.ts": values, "resumable.d.ts": resumableValues}[o.name]...)
 	return files, err
 }
 
@@ -141,4 +153,9 @@ export declare const Uploader: UploaderConstructor;
 
 /** The English sentences, to be looked at or copied; Options.messages replaces them. */
 export declare const messages: Messages;
+`
+
+const resumableValues = `
+export declare const Resumable: ResumableConstructor;
+export default Resumable;
 `

@@ -45,7 +45,7 @@ export class Calls {
   ): Promise<Answer> {
     const o = this._options;
     const timeout = o.timeout ?? 60_000;
-    const given = (x: unknown): unknown => (typeof x === "function" ? within(x(item), timeout, signal) : x);
+    const given = (x: unknown): unknown => (typeof x === "function" ? within(x(item, extra), timeout, signal) : x);
     const headers: Words = { "X-Upload-Fingerprint": item._print, ...extra };
     if (item.path) headers["X-Upload-Path"] = item.path.split("/").map(encodeURIComponent).join("/");
     if (method === "PUT") headers["Content-Type"] = item.type || "application/octet-stream";

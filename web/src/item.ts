@@ -245,13 +245,13 @@ export class Item implements UploadItem {
       }
       if (this._otherTab) this.error = undefined;
       this._otherTab = false;
-      const { _scattered, _sums } = this._pieces;
+      const { _blind, _scattered, _sums } = this._pieces;
       const small = this.size <= this.uploader._pace._chunk;
       if (!this._stream && (!small || this._handle)) await (await this.uploader._recollection())?.recall(this);
       // A file of one piece goes without a question: a server that has it only drops it.
       if (round === this._round && !this._final) {
         this._ready = true;
-        this._asked = small && !(_scattered || _sums.size || this.failures || this._salt);
+        this._asked = !(_scattered || _sums.size || this.failures || this._salt) && (small || _blind);
       }
     } catch (e) {
       this._fail("unreadable", said(e));

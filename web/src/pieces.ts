@@ -28,6 +28,8 @@ export class Pieces {
   _fresh: Extent[] = [];
   /** Others send the same file: begin somewhere, so that the ways do not cross. */
   _scattered?: boolean;
+  /** Send without asking first what is here. */
+  declare _blind?: boolean;
   /** Set when the server took bytes that are not ours. */
   _spoilt: string | undefined;
   /** -1 as long as nobody knows. */

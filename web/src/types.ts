@@ -131,7 +131,8 @@ export interface AddOptions {
   context?: unknown;
 }
 
-type Given<T> = T | ((item: UploadItem) => T | Promise<T>);
+/** A function is called for each request, with what the client itself says of it in headers. */
+type Given<T> = T | ((item: UploadItem, about: Readonly<Record<string, string>>) => T | Promise<T>);
 
 export interface Options {
   /**
