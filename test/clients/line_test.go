@@ -32,7 +32,7 @@ const (
 	busy   trouble = "busy"   // 503 for a chunk
 	lost   trouble = "lost"   // the answer by which the server has the whole file
 	killed trouble = "killed" // the server, in the middle of a chunk; it is started again
-	left   trouble = "left"   // nothing passes any more, until the page is loaded again
+	left   trouble = "left"   // when two chunks are here, no more pass until the page is loaded again
 )
 
 // third is the chunk that meets trouble, while there are two to come at least.
@@ -142,8 +142,8 @@ func (l *line) strikes(r *http.Request) (*storm, bool) {
 	}
 	s.chunks++
 	switch s.kind {
-	case left:
-		return s, s.chunks >= third
+	case left: // nobody sends more than three at once, so the last of five is held
+		return s, s.here >= third-1
 	case cut, busy, killed:
 		if !s.struck && s.chunks >= third {
 			s.struck = true
