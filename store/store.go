@@ -178,5 +178,6 @@ var (
 	ErrFull   = errors.New("the store has no space left")
 	ErrGone   = errors.New("the store no longer has the object")
 	ErrParts  = errors.New("the parts do not make up the object")
+	ErrTooBig = errors.New("the object is larger than the store can keep")
 	ErrInUse  = errors.New("in use by another process") // of what has one owner, when it is opened
 )

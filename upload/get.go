@@ -171,6 +171,8 @@ func storeError(err error) error {
 		return fmt.Errorf("%w: %w", ErrFull, err)
 	case errors.Is(err, store.ErrGone):
 		return fmt.Errorf("%w: %w", ErrGone, err)
+	case errors.Is(err, store.ErrTooBig):
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
 	}
 	// What a store meets is not what a client did: a connection of the store that
 	// ends early must not pass for one of the client's.

@@ -24,6 +24,7 @@ import (
 //	# a comment
 //	! MaxSize 1000            before the first request: a field of the service (MaxSize, Expire)
 //	! needs 1000              played only where a file may have so many bytes
+//	! lacks 1000              played only where it may not
 //	! header Name: value      every request from here on has it, unless it has one of that name;
 //	                          a request with "Name: -" has none
 //	! clock 25h               time goes on
@@ -142,10 +143,10 @@ func (p *player) setting(s step) bool {
 		p.service.MaxSize, err = strconv.ParseInt(value, 10, 64)
 	case "Expire":
 		p.service.Expire, err = time.ParseDuration(value)
-	case "needs":
+	case "needs", "lacks":
 		n := int64(0)
-		if n, err = strconv.ParseInt(value, 10, 64); p.grid.Most > 0 && n > p.grid.Most {
-			p.t.Skipf("files have at most %d bytes here", p.grid.Most)
+		if n, err = strconv.ParseInt(value, 10, 64); (p.grid.Most > 0 && n > p.grid.Most) != (name == "lacks") {
+			p.t.Skipf("files have at most %d bytes here, 0 being no limit", p.grid.Most)
 		}
 	default:
 		return false

@@ -28,7 +28,7 @@ func (s *Store) layout(size, chunk int64) (g store.Grid, k int64, err error) {
 	cell := cellFor(chunk)
 	switch {
 	case size > maxObject:
-		return g, 0, fmt.Errorf("S3 takes objects of up to 5 TiB, not of %d bytes", size)
+		return g, 0, fmt.Errorf("%w: S3 takes up to 5 TiB, not %d bytes", store.ErrTooBig, size)
 	case size >= 0:
 		const slots = maxParts / 2
 		if rows := cell * slots; size > rows {
@@ -84,7 +84,7 @@ func widening(cell, limit int64) store.Grid {
 func (h handle) number(cell, epoch int64) (int32, error) {
 	n := cell*h.k + epoch%h.k + 1
 	if n > maxParts {
-		return 0, fmt.Errorf("the object is too long for the size with which it was begun: it would have a part %d, and S3 takes %d", n, maxParts)
+		return 0, fmt.Errorf("%w: with the size with which it was begun it would have a part %d, and S3 takes %d", store.ErrTooBig, n, maxParts)
 	}
 	return int32(n), nil
 }
