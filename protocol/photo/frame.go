@@ -3,6 +3,7 @@ package photo
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -32,14 +33,17 @@ func (h *Handler) Frame() http.Handler {
 		if q.Has("time") && (err != nil || at > latest) {
 			return fmt.Errorf("time is a number of seconds, at most %d: %w", latest, upload.ErrInvalid)
 		}
+		var picture []byte
 		u, err := h.find(r.Context(), q)
-		if err != nil {
+		switch {
+		case err == nil:
+			picture = h.picture(r.Context(), u.ID, at)
+		case !errors.Is(err, upload.ErrNotFound): // a page may ask before it has sent anything
 			return err
 		}
 		header := w.Header()
 		header.Set("Cache-Control", "no-store")
 		header.Set("Content-Type", "image/jpeg")
-		picture := h.picture(r.Context(), u.ID, at)
 		if picture == nil {
 			header.Set("Content-Type", "image/png")
 			picture = h.Placeholder

@@ -28,8 +28,8 @@ function input(node: Element): HTMLInputElement {
     open();
   });
   // Who has no mouse gets there too.
-  if (node instanceof HTMLElement && node.tabIndex < 0) {
-    node.tabIndex = 0;
+  if (node instanceof HTMLElement && !node.matches("button, input, a[href], label, summary")) {
+    node.tabIndex = Math.max(node.tabIndex, 0);
     node.role ??= "button";
     node.addEventListener("keydown", (e) => {
       if (e.key !== "Enter" && e.key !== " ") return;

@@ -48,7 +48,8 @@ export class Holder {
 /** Shows a node or hides it, whatever hid it before. */
 export function shown(node: HTMLElement, yes: boolean): void {
   node.hidden = !yes;
-  node.style.display = yes ? (getComputedStyle(node).display === "none" ? "block" : node.style.display) : "none";
+  node.style.display = yes ? "" : "none";
+  if (yes && getComputedStyle(node).display === "none") node.style.display = "block";
 }
 
 export class ResumableUploader {

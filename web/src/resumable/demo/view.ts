@@ -19,7 +19,7 @@ export class View {
   private readonly words: Words;
   private edit: Edit = "editing";
   private upload: Upload = "uploading";
-  private pictured = "";
+  private pictured: string | undefined;
 
   constructor(
     readonly file: ResumableFile,
