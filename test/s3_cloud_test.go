@@ -14,6 +14,7 @@ import (
 
 	"github.com/muleteer/muleteer/internal/trial"
 	"github.com/muleteer/muleteer/state"
+	"github.com/muleteer/muleteer/store"
 	"github.com/muleteer/muleteer/store/s3"
 	"github.com/muleteer/muleteer/store/s3/s3test"
 	"github.com/muleteer/muleteer/upload"
@@ -97,10 +98,14 @@ func (c *cloud) sweep(t *testing.T, later time.Duration) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	records, err := state.Open(ctx, "sqlite:"+filepath.Join(c.Dir, "muleteer-data", "state.db"), state.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	var records upload.State
+	within(t, time.Minute, "the records are to be had", func() bool { // who was killed may hold them a moment longer
+		records, err = state.Open(ctx, "sqlite:"+filepath.Join(c.Dir, "muleteer-data", "state.db"), state.Options{})
+		if err != nil && !errors.Is(err, store.ErrInUse) {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
 	s := &upload.Service{Store: files, State: records, Log: slog.New(slog.DiscardHandler),
 		Now: func() time.Time { return time.Now().Add(later) }}
 	for range 3 {
