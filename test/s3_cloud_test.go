@@ -98,7 +98,7 @@ func (c *cloud) sweep(t *testing.T, later time.Duration) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var records upload.State
+	var records state.State
 	within(t, time.Minute, "the records are to be had", func() bool { // who was killed may hold them a moment longer
 		records, err = state.Open(ctx, "sqlite:"+filepath.Join(c.Dir, "muleteer-data", "state.db"), state.Options{})
 		if err != nil && !errors.Is(err, store.ErrInUse) {
