@@ -79,6 +79,9 @@ func choose(q upload.Query, last position, n int) (sql string, args []driver.Val
 		}
 		where = append(where, fmt.Sprintf(condition, places...))
 	}
+	if q.Endpoint != nil {
+		and("endpoint = $%d", *q.Endpoint)
+	}
 	if q.Owner != nil {
 		and("owner = $%d", *q.Owner)
 	}

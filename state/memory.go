@@ -36,7 +36,8 @@ type row struct {
 // pending is an event in the outbox, not to be tried before due.
 type pending struct {
 	upload.Event
-	due time.Time
+	endpoint string
+	due      time.Time
 }
 
 // Memory returns an empty state in memory. A nil now is time.Now.
@@ -75,14 +76,13 @@ func (v *Volatile) Create(ctx context.Context, u *upload.Record, q upload.Quota)
 	if q.Once && v.taken(u.Fingerprint) {
 		return upload.ErrExists
 	}
-	q.Once = false
 	r := &row{Record: keep(u), number: v.last + 1}
 	r.Version, r.Offset, r.Here = 1, 0, 0
 	if err := r.add(u.Parts); err != nil {
 		return err
 	}
-	if !v.allows(q, r) {
-		return upload.ErrFull
+	if err := v.weigh(&r.Record, q); err != nil {
+		return err
 	}
 	v.last++
 	v.records[u.ID] = r
@@ -103,26 +103,40 @@ func (v *Volatile) taken(fingerprint string) bool {
 	return false
 }
 
-// allows tells whether the owner of r may have it open beside what is there.
-func (v *Volatile) allows(q upload.Quota, r *row) bool {
-	if q == (upload.Quota{}) || r.Phase >= upload.Done {
-		return true
+// Weigh implements upload.State.
+func (v *Volatile) Weigh(ctx context.Context, u *upload.Record, q upload.Quota) error {
+	if err := v.enter(ctx); err != nil {
+		return err
 	}
-	left, open, fits := q.Bytes, int64(0), true
-	count := func(o *row) {
-		open++
-		fits = fits && o.weight() <= left
-		if fits {
-			left -= o.weight()
-		}
+	defer v.mu.Unlock()
+	return v.weigh(u, q)
+}
+
+func (v *Volatile) weigh(u *upload.Record, q upload.Quota) error {
+	if q.Once = false; q == (upload.Quota{}) {
+		return nil
 	}
-	count(r)
+	var open, bytes, total int64
 	for _, o := range v.records {
-		if o.Owner == r.Owner && o.Phase < upload.Done {
-			count(o)
+		if o.Endpoint != u.Endpoint || o.Owner != u.Owner || o.ID == u.ID || o.Phase == upload.Gone {
+			continue
+		}
+		weight := o.Weight()
+		total = plus(total, weight)
+		if o.Phase < upload.Done {
+			open++
+			bytes = plus(bytes, weight)
 		}
 	}
-	return (q.Bytes == 0 || fits) && (q.Open == 0 || open <= q.Open)
+	return q.Weigh(u, open, bytes, total)
+}
+
+// plus adds to a sum; -1 is more than can be counted.
+func plus(sum, n int64) int64 {
+	if sum < 0 || n > extent.Max-sum {
+		return -1
+	}
+	return sum + n
 }
 
 // Load implements upload.State.
@@ -235,7 +249,7 @@ func (v *Volatile) Save(ctx context.Context, u *upload.Record, ev ...upload.Even
 	r.Record = n
 	for _, e := range ev {
 		e.Upload, e.At = u.ID, moment(stamp(e.At))
-		v.events = append(v.events, pending{Event: e})
+		v.events = append(v.events, pending{Event: e, endpoint: u.Endpoint})
 	}
 	return nil
 }
@@ -289,7 +303,8 @@ func (v *Volatile) find(ctx context.Context, q upload.Query) ([]*upload.Record, 
 }
 
 func (r *row) matches(q upload.Query) bool {
-	return (q.Owner == nil || *q.Owner == r.Owner) &&
+	return (q.Endpoint == nil || *q.Endpoint == r.Endpoint) &&
+		(q.Owner == nil || *q.Owner == r.Owner) &&
 		(q.Fingerprint == "" || q.Fingerprint == r.Fingerprint) &&
 		(len(q.Phases) == 0 || slices.Contains(q.Phases, r.Phase)) &&
 		(q.DueBefore.IsZero() || !r.Due.IsZero() && r.Due.Before(q.DueBefore)) &&
@@ -311,12 +326,4 @@ func (v *Volatile) Close() error {
 	defer v.mu.Unlock()
 	v.closed, v.records, v.open, v.events = true, nil, nil, nil
 	return nil
-}
-
-// weight is what r counts against the bytes of a quota.
-func (r *row) weight() int64 {
-	if r.Size < 0 {
-		return r.Here
-	}
-	return r.Size
 }

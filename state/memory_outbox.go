@@ -10,9 +10,9 @@ import (
 )
 
 // Pending implements upload.Outbox. It yields what was there when it began.
-func (v *Volatile) Pending(ctx context.Context, now time.Time) iter.Seq2[upload.Event, error] {
+func (v *Volatile) Pending(ctx context.Context, endpoint string, now time.Time) iter.Seq2[upload.Event, error] {
 	return func(yield func(upload.Event, error) bool) {
-		due, err := v.due(ctx, now)
+		due, err := v.due(ctx, endpoint, now)
 		if err != nil {
 			yield(upload.Event{}, err)
 			return
@@ -25,7 +25,7 @@ func (v *Volatile) Pending(ctx context.Context, now time.Time) iter.Seq2[upload.
 	}
 }
 
-func (v *Volatile) due(ctx context.Context, now time.Time) ([]upload.Event, error) {
+func (v *Volatile) due(ctx context.Context, endpoint string, now time.Time) ([]upload.Event, error) {
 	if err := v.enter(ctx); err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func (v *Volatile) due(ctx context.Context, now time.Time) ([]upload.Event, erro
 	var due []upload.Event
 	seen := map[string]bool{}
 	for _, e := range v.events {
-		if !seen[e.Upload] && !e.due.After(now) {
+		if !seen[e.Upload] && e.endpoint == endpoint && !e.due.After(now) {
 			due = append(due, e.Event)
 		}
 		seen[e.Upload] = true

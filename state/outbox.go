@@ -12,7 +12,7 @@ import (
 
 // Pending implements upload.Outbox. An event whose elder was settled meanwhile
 // may be yielded in the same run.
-func (s *SQLite) Pending(ctx context.Context, now time.Time) iter.Seq2[upload.Event, error] {
+func (s *SQLite) Pending(ctx context.Context, endpoint string, now time.Time) iter.Seq2[upload.Event, error] {
 	return func(yield func(upload.Event, error) bool) {
 		var last int64
 		for {
@@ -25,7 +25,7 @@ func (s *SQLite) Pending(ctx context.Context, now time.Time) iter.Seq2[upload.Ev
 						At: moment(number(row[4])), Attempts: int(number(row[5])),
 					})
 					return nil
-				}, last, stamp(now), int64(page))
+				}, last, stamp(now), endpoint, int64(page))
 			})
 			if err != nil {
 				yield(upload.Event{}, err)

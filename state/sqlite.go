@@ -3,6 +3,7 @@ package state
 import (
 	"cmp"
 	"context"
+	"database/sql/driver"
 	"errors"
 	"slices"
 	"strings"
@@ -42,7 +43,7 @@ func (s *SQLite) Create(ctx context.Context, u *upload.Record, q upload.Quota) e
 func create(c *conn, r *upload.Record, meta string, parts []store.Part, q upload.Quota) error {
 	row, err := c.one(insertUpload, r.ID, r.Owner, r.Protocol, r.Fingerprint, meta, strings.Join(r.Sources, " "),
 		int64(r.Phase), flags(r), stamp(r.Began), stamp(r.Touched), stamp(r.Due), r.Key, r.Type,
-		r.Size, r.Grid.Cell, r.Grid.Widen, r.Epoch, r.Token, r.Final.Size, int64(r.Final.CRC), r.Final.Key)
+		r.Size, r.Grid.Cell, r.Grid.Widen, r.Epoch, r.Token, r.Final.Size, int64(r.Final.CRC), r.Final.Key, r.Endpoint)
 	switch {
 	case err != nil:
 		return err
@@ -63,20 +64,40 @@ func create(c *conn, r *upload.Record, meta string, parts []store.Part, q upload
 		}
 		q.Once = false
 	}
-	if q == (upload.Quota{}) || r.Phase >= upload.Done {
+	return weigh(c, r, q)
+}
+
+// Weigh implements upload.State.
+func (s *SQLite) Weigh(ctx context.Context, u *upload.Record, q upload.Quota) error {
+	if q.Once = false; q == (upload.Quota{}) {
 		return nil
 	}
-	row, err = c.one(selectOpen, r.Owner)
+	return s.read(ctx, func(c *conn) error { return weigh(c, u, q) })
+}
+
+func weigh(c *conn, u *upload.Record, q upload.Quota) error {
+	if q == (upload.Quota{}) {
+		return nil
+	}
+	statement := selectOpen
+	if q.Total > 0 {
+		statement = selectTotal
+	}
+	row, err := c.one(statement, u.Endpoint, u.Owner, u.ID)
 	if err != nil {
 		return err
 	}
-	high, low := number(row[1]), number(row[2])
-	high += low >> 32
-	if q.Open > 0 && number(row[0]) > q.Open ||
-		q.Bytes > 0 && (high > extent.Max>>32 || high<<32+low&(1<<32-1) > q.Bytes) {
-		return upload.ErrFull
+	return q.Weigh(u, number(row[0]), sum(row[1], row[2]), sum(row[3], row[4]))
+}
+
+// sum puts together a sum of sizes that was cut in two; -1 if it is more than
+// can be counted.
+func sum(high, low driver.Value) int64 {
+	h, l := number(high), number(low)
+	if h += l >> 32; h > extent.Max>>32 {
+		return -1
 	}
-	return nil
+	return h<<32 + l&(1<<32-1)
 }
 
 // Load implements upload.State. Of an empty extent there are no parts.
@@ -183,7 +204,7 @@ func save(c *conn, r *upload.Record, meta string, ev []upload.Event) error {
 	}
 	n, err := c.exec(saveUpload, key, r.Version, r.Owner, r.Protocol, r.Fingerprint, meta, strings.Join(r.Sources, " "),
 		int64(r.Phase), flags(r), stamp(r.Began), stamp(r.Due), r.Key, r.Type,
-		r.Size, r.Grid.Cell, r.Grid.Widen, r.Epoch, r.Token, r.Final.Size, int64(r.Final.CRC), r.Final.Key)
+		r.Size, r.Grid.Cell, r.Grid.Widen, r.Epoch, r.Token, r.Final.Size, int64(r.Final.CRC), r.Final.Key, r.Endpoint)
 	switch {
 	case err != nil:
 		return err
@@ -196,7 +217,7 @@ func save(c *conn, r *upload.Record, meta string, ev []upload.Event) error {
 		}
 	}
 	for _, e := range ev {
-		if _, err := c.exec(insertEvent, e.ID, r.ID, string(e.Kind), stamp(e.At), int64(e.Attempts)); err != nil {
+		if _, err := c.exec(insertEvent, e.ID, r.ID, r.Endpoint, string(e.Kind), stamp(e.At), int64(e.Attempts)); err != nil {
 			return err
 		}
 	}

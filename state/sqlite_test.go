@@ -47,7 +47,7 @@ func TestReopenKeepsEverything(t *testing.T) {
 		t.Errorf("got %+v, %v\nwant %+v", got, err, want)
 	}
 	n := 0
-	for e, err := range s.Pending(t.Context(), time.Now()) {
+	for e, err := range s.Pending(t.Context(), "", time.Now()) {
 		if n++; err != nil || e.ID != "e" || e.Upload != "u" {
 			t.Errorf("event %+v, %v", e, err)
 		}

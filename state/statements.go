@@ -6,19 +6,24 @@ package state
 const (
 	columns = `key, id, owner, protocol, fingerprint, meta, sources, phase, version, flags,
 		began, touched, due, reached, here, path, type, size, cell, widen, epoch, token,
-		final_size, final_crc, final_path`
+		final_size, final_crc, final_path, endpoint`
 
 	insertUpload = `insert into upload (id, owner, protocol, fingerprint, meta, sources, phase, version, flags,
 		began, touched, due, path, type, size, cell, widen, epoch, token,
-		final_size, final_crc, final_path, reached, here, solid)
-		values ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, 0, 0, 0)
+		final_size, final_crc, final_path, endpoint, reached, here, solid)
+		values ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, 0, 0, 0)
 		on conflict do nothing returning key`
 
-	// The sums are cut in two, so that no sum of sizes overflows.
-	selectOpen = `select count(*),
+	// The sums are cut in two, so that no sum of sizes overflows. The upload $3
+	// itself is not counted.
+	selectHeld = `select count(case when phase < 5 then 1 end),
+		cast(coalesce(sum((case when phase >= 5 then 0 when size < 0 then here else size end) / 4294967296), 0) as bigint),
+		cast(coalesce(sum((case when phase >= 5 then 0 when size < 0 then here else size end) % 4294967296), 0) as bigint),
 		cast(coalesce(sum((case when size < 0 then here else size end) / 4294967296), 0) as bigint),
 		cast(coalesce(sum((case when size < 0 then here else size end) % 4294967296), 0) as bigint)
-		from upload where owner = $1 and phase < 5`
+		from upload where endpoint = $1 and owner = $2 and id <> $3 and phase < `
+	selectOpen  = selectHeld + `5`
+	selectTotal = selectHeld + `6`
 
 	selectUpload = `select ` + columns + ` from upload where id = $1`
 
@@ -38,7 +43,7 @@ const (
 	saveUpload = `update upload set owner = $3, protocol = $4, fingerprint = $5, meta = $6, sources = $7,
 		phase = $8, version = version + 1, flags = $9, began = $10, due = $11, path = $12, type = $13,
 		size = $14, cell = $15, widen = $16, epoch = $17, token = $18,
-		final_size = $19, final_crc = $20, final_path = $21
+		final_size = $19, final_crc = $20, final_path = $21, endpoint = $22
 		where key = $1 and version = $2`
 
 	selectClaim = `select id from upload
@@ -66,12 +71,12 @@ const (
 	deleteParts = `delete from part where upload = $1 and start > $2 and start < $3`
 	deleteAll   = `delete from part where upload = $1`
 
-	insertEvent = `insert into event (id, upload, kind, at, attempts, due) values ($1, $2, $3, $4, $5, 0)`
+	insertEvent = `insert into event (id, upload, endpoint, kind, at, attempts, due) values ($1, $2, $3, $4, $5, $6, 0)`
 
 	selectPending = `select key, id, upload, kind, at, attempts from event e
-		where key > $1 and due <= $2
-		and not exists (select 1 from event o where o.upload = e.upload and o.key < e.key)
-		order by key limit $3`
+		where key > $1 and due <= $2 and dead = 0 and endpoint = $3
+		and not exists (select 1 from event o where o.upload = e.upload and o.key < e.key and o.dead = 0)
+		order by key limit $4`
 
 	deleteEvent = `delete from event where id = $1`
 	retryEvent  = `update event set due = $2, attempts = attempts + 1 where id = $1`

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"time"
 
 	"github.com/muleteer/muleteer/extent"
@@ -19,6 +20,9 @@ import (
 // With Sources it is a concatenation: it becomes complete when all of its
 // sources are, and Create waits a while for that.
 func (s *Service) Create(ctx context.Context, n New) (*Record, error) {
+	if err := s.authorize(ctx, MayCreate); err != nil {
+		return nil, err
+	}
 	u, err := s.newRecord(ctx, n)
 	if err != nil {
 		return nil, err
@@ -29,7 +33,7 @@ func (s *Service) Create(ctx context.Context, n New) (*Record, error) {
 	if u.Object, err = s.Store.Begin(ctx, u.ID, s.spec(u, n)); err != nil {
 		return nil, storeError(err)
 	}
-	if err := s.State.Create(ctx, u, s.quota(n)); err != nil {
+	if err := s.State.Create(ctx, u, s.quota(ctx, n.Once)); err != nil {
 		// Where the state did not answer, the record may be there all the same;
 		// nobody knows its id, so it expires.
 		if errors.Is(err, ErrExists) || errors.Is(err, ErrFull) {
@@ -54,6 +58,9 @@ const Small = 256 << 10
 // record of what was kept comes with the error; where the upload could not be
 // begun, there is none.
 func (s *Service) Take(ctx context.Context, n New, c Chunk) (*Record, error) {
+	if err := s.authorize(ctx, MayCreate); err != nil {
+		return nil, err
+	}
 	// Many a context ends with the body that breaks, and what came of it counts.
 	ctx = context.WithoutCancel(ctx)
 	if u, err, done := s.takeWhole(ctx, n, &c); done {
@@ -102,7 +109,7 @@ func (s *Service) takeWhole(ctx context.Context, n New, c *Chunk) (u *Record, er
 	if got > 0 {
 		u.Parts = []store.Part{{Extent: extent.At(0, got), CRC: u.Final.CRC}}
 	}
-	if err := s.State.Create(ctx, u, s.quota(n)); err != nil {
+	if err := s.State.Create(ctx, u, s.quota(ctx, n.Once)); err != nil {
 		if errors.Is(err, ErrExists) || errors.Is(err, ErrFull) {
 			s.Store.Remove(ctx, u.object())
 		}
@@ -137,13 +144,14 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 // newRecord makes the record of an upload that begins now.
 func (s *Service) newRecord(ctx context.Context, n New) (*Record, error) {
-	now := s.now()
+	now, p := s.now(), Caller(ctx)
 	u := &Record{
 		Object:      store.Object{ID: rand.Text(), Type: cmp.Or(n.Type, s.Type, "application/octet-stream"), Size: n.Size, Hidden: n.Partial, Overwrite: s.Overwrite},
-		Owner:       Owner(ctx),
+		Endpoint:    s.Endpoint,
+		Owner:       p.Owner,
 		Protocol:    n.Protocol,
 		Fingerprint: n.Fingerprint,
-		Meta:        n.Meta,
+		Meta:        p.Grant.meta(n.Meta),
 		Phase:       Receiving,
 		Partial:     n.Partial,
 		Sources:     n.Sources,
@@ -151,15 +159,19 @@ func (s *Service) newRecord(ctx context.Context, n New) (*Record, error) {
 		Touched:     now,
 		Due:         now.Add(s.expire()),
 	}
+	u.Meta.Ask = p.Again != nil && !n.Partial
 	switch {
 	case n.Size < -1:
 		return nil, fmt.Errorf("%w: a size of %d", ErrInvalid, n.Size)
 	case n.Partial && len(n.Sources) > 0:
 		return nil, fmt.Errorf("%w: a part of a concatenation cannot be one", ErrInvalid)
-	case n.Size > s.limit():
+	case n.Size > s.limit(u):
 		return nil, ErrTooLarge
 	}
 	u.Key = s.Key.key(u, now)
+	if prefix := cleanPath(p.Grant.Prefix); prefix != "" {
+		u.Key = prefix + "/" + u.Key
+	}
 	if s.Hook == nil {
 		return u, nil
 	}
@@ -176,6 +188,20 @@ func (s *Service) newRecord(ctx context.Context, n New) (*Record, error) {
 	return u, nil
 }
 
+// meta is what a client says of its file, with what was granted for it.
+func (g Grant) meta(m Meta) Meta {
+	m.MaxSize, m.Types, m.Data = g.MaxSize, g.Types, g.Data
+	if len(g.Fields) > 0 {
+		fields := maps.Clone(m.Fields)
+		if fields == nil {
+			fields = map[string]string{}
+		}
+		maps.Copy(fields, g.Fields)
+		m.Fields = fields
+	}
+	return m
+}
+
 func (s *Service) spec(u *Record, n New) store.Spec {
 	chunk := n.Chunk
 	if chunk <= 0 {
@@ -187,16 +213,13 @@ func (s *Service) spec(u *Record, n New) store.Spec {
 	}
 }
 
-func (s *Service) quota(n New) Quota {
-	q := s.Quota
-	q.Once = n.Once
+func (s *Service) quota(ctx context.Context, once bool) Quota {
+	q := s.Quota.and(Caller(ctx).Grant.Quota)
+	q.Once = once
 	return q
 }
 
-// limit is the largest size of an upload.
-func (s *Service) limit() int64 {
-	if s.MaxSize > 0 {
-		return s.MaxSize
-	}
-	return extent.Max
+// limit is the largest size that an upload may have.
+func (s *Service) limit(u *Record) int64 {
+	return cmp.Or(narrower(s.MaxSize, u.Meta.MaxSize), extent.Max)
 }

@@ -11,6 +11,7 @@ var (
 	ErrInvalid     = errors.New("the request makes no sense")                                                              // 400
 	ErrSize        = errors.New("the sizes do not agree")                                                                  // 400
 	ErrRefused     = errors.New("the upload was refused")                                                                  // 403
+	ErrDenied      = errors.New("this is not permitted")                                                                   // 403
 	ErrNotFound    = errors.New("there is no such upload")                                                                 // 404
 	ErrIncomplete  = errors.New("the upload is not complete yet")                                                          // 404
 	ErrExists      = errors.New("an unfinished upload of that name exists")                                                // 409
@@ -25,6 +26,14 @@ var (
 	ErrUnavailable = errors.New("the storage cannot be reached, what was acknowledged is safe, try again")                 // 503
 	ErrFull        = errors.New("the storage is full, what was acknowledged is safe, try again when there is space again") // 507
 )
+
+// ErrQuota is ErrFull because of what the owner may have, not of the storage.
+var ErrQuota error = quotaError{}
+
+type quotaError struct{}
+
+func (quotaError) Error() string        { return "there is no space left for you here" }
+func (quotaError) Is(target error) bool { return target == ErrFull } // 507
 
 // The errors between State and Service; no client sees them.
 var (

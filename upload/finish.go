@@ -62,7 +62,7 @@ func (s *Service) contain(err *error) {
 // them; each phase is entered by one compare-and-swap.
 func (s *Service) finish(ctx context.Context, u *Record) (*Record, error) {
 	wait := ctx // for others only: what has begun goes on
-	ctx = As(context.WithoutCancel(ctx), u.Owner)
+	ctx = context.WithoutCancel(ctx)
 	err := s.alone(wait, u.ID, func() error {
 		for {
 			v, err := s.load(ctx, u.ID, everything)
@@ -92,13 +92,16 @@ func (s *Service) step(ctx context.Context, u *Record) (again bool, err error) {
 	case u.Phase == Receiving && !u.full():
 		return false, nil
 	case u.Phase == Receiving:
+		if err := s.reauthorize(ctx, u); err != nil {
+			return false, err
+		}
 		if err := s.fold(ctx, u); err != nil {
 			return false, err
 		}
 		if err := s.verifyEarly(ctx, u); err != nil {
 			return false, err
 		}
-		u.Phase, u.Due = Joining, s.now().Add(retryJoin)
+		u.Phase, u.Meta.Ask, u.Due = Joining, false, s.now().Add(retryJoin)
 		return true, stateError(s.State.Save(ctx, u))
 	case u.Phase == Joining:
 		return true, s.join(ctx, u)

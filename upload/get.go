@@ -22,6 +22,9 @@ const takeover = 900 * time.Millisecond
 // Get tells how an upload stands, with all its parts. It never waits and never
 // disturbs those who write. With ErrGone the record is returned as well.
 func (s *Service) Get(ctx context.Context, id string) (*Record, error) {
+	if err := s.authorize(ctx, MayLook); err != nil {
+		return nil, err
+	}
 	return s.load(ctx, id, everything)
 }
 
@@ -30,6 +33,9 @@ func (s *Service) Get(ctx context.Context, id string) (*Record, error) {
 // comes. It answers ErrBusy if they do not end in time, and while an upload is
 // full but not Done; it then sees to it that it becomes Done.
 func (s *Service) Settle(ctx context.Context, id string) (*Record, error) {
+	if err := s.authorize(ctx, MayLook); err != nil {
+		return nil, err
+	}
 	w, err := s.claim(ctx, id, everything, nil, takeover)
 	if err != nil {
 		return nil, err
@@ -45,8 +51,12 @@ func (s *Service) Settle(ctx context.Context, id string) (*Record, error) {
 // Find yields uploads of the caller, without their parts; see State.Find.
 func (s *Service) Find(ctx context.Context, q Query) iter.Seq2[*Record, error] {
 	owner := Owner(ctx)
-	q.Owner = &owner
+	q.Owner, q.Endpoint = &owner, &s.Endpoint
 	return func(yield func(*Record, error) bool) {
+		if err := s.authorize(ctx, MayLook); err != nil {
+			yield(nil, err)
+			return
+		}
 		for u, err := range s.State.Find(ctx, q) {
 			if err != nil {
 				yield(nil, stateError(err))
@@ -62,6 +72,9 @@ func (s *Service) Find(ctx context.Context, q Query) iter.Seq2[*Record, error] {
 // Open reads the bytes e, cut at its size, of an upload that is Done;
 // ErrIncomplete before.
 func (s *Service) Open(ctx context.Context, id string, e extent.Extent) (io.ReadCloser, *Record, error) {
+	if err := s.authorize(ctx, MayRead); err != nil {
+		return nil, nil, err
+	}
 	u, err := s.load(ctx, id, extent.Extent{})
 	if err != nil {
 		return nil, u, err
@@ -81,6 +94,9 @@ func (s *Service) Open(ctx context.Context, id string, e extent.Extent) (io.Read
 // without us, as the media type and with the Content-Disposition given; empty
 // where it is to be read by Open.
 func (s *Service) Link(ctx context.Context, id, kind, disposition string) (string, error) {
+	if err := s.authorize(ctx, MayRead); err != nil {
+		return "", err
+	}
 	l, ok := s.Store.(store.Linker)
 	if !ok {
 		return "", nil
@@ -117,13 +133,18 @@ func Fingerprint(owner, protocol, endpoint string, id ...string) string {
 	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(h.Sum(nil)[:20])
 }
 
+// Fingerprint is Fingerprint for the caller, at this endpoint.
+func (s *Service) Fingerprint(ctx context.Context, protocol string, id ...string) string {
+	return Fingerprint(Owner(ctx), protocol, s.Endpoint, id...)
+}
+
 // load returns a record that the caller may see.
 func (s *Service) load(ctx context.Context, id string, e extent.Extent) (*Record, error) {
 	u, err := s.State.Load(ctx, id, e)
 	switch {
 	case err != nil:
 		return nil, stateError(err)
-	case u.Owner != Owner(ctx):
+	case u.Endpoint != s.Endpoint, !Caller(ctx).sees(u):
 		return nil, ErrNotFound
 	case u.Phase == Gone:
 		return u, ErrGone

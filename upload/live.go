@@ -25,7 +25,7 @@ type writer struct {
 	done    chan struct{} // closed when it is out of the way
 }
 
-// stop asks w to end. The caller holds Service.mu.
+// stop asks w to end. The caller holds Service.working().mu.
 func (w *writer) stop() {
 	select {
 	case <-w.stopped:
@@ -39,34 +39,31 @@ func (w *writer) stop() {
 }
 
 // enter returns what is live of an upload, and counts the caller in. The caller
-// holds s.mu.
+// holds working().mu.
 func (s *Service) enter(id string) *live {
-	l := s.live[id]
+	l := s.working().live[id]
 	if l == nil {
 		l = &live{joining: make(chan struct{}, 1)}
-		if s.live == nil {
-			s.live = map[string]*live{}
-		}
-		s.live[id] = l
+		s.working().live[id] = l
 	}
 	l.refs++
 	return l
 }
 
-// leave counts a caller of enter out. The caller holds s.mu.
+// leave counts a caller of enter out. The caller holds working().mu.
 func (s *Service) leave(id string) {
-	if l := s.live[id]; l != nil {
+	if l := s.working().live[id]; l != nil {
 		if l.refs--; l.refs == 0 {
-			delete(s.live, id)
+			delete(s.working().live, id)
 		}
 	}
 }
 
 // busy tells whether a request of this process writes to an upload.
 func (s *Service) busy(id string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	l := s.live[id]
+	s.working().mu.Lock()
+	defer s.working().mu.Unlock()
+	l := s.working().live[id]
 	return l != nil && len(l.writers) > 0
 }
 
@@ -85,21 +82,21 @@ const courtesy = 250 * time.Millisecond
 // load the record, and thereby its owner, after the claim in any case.
 func (s *Service) claim(ctx context.Context, id string, e extent.Extent, body any, patience time.Duration) (*writer, error) {
 	w := &writer{Extent: e, id: id, body: body, stopped: make(chan struct{}), done: make(chan struct{})}
-	s.mu.Lock()
+	s.working().mu.Lock()
 	l := s.enter(id)
 	if len(l.overlapping(e)) > 0 {
-		s.mu.Unlock()
+		s.working().mu.Unlock()
 		_, err := s.load(ctx, id, extent.Extent{})
-		s.mu.Lock()
+		s.working().mu.Lock()
 		if err != nil {
 			s.leave(id)
-			s.mu.Unlock()
+			s.working().mu.Unlock()
 			return nil, err
 		}
 	}
 	older := l.overlapping(e)
 	l.writers = append(l.writers, w)
-	s.mu.Unlock()
+	s.working().mu.Unlock()
 	if len(older) == 0 {
 		return w, nil
 	}
@@ -124,11 +121,11 @@ func (s *Service) outlast(ctx context.Context, w *writer, older []*writer, patie
 		case <-older[i].done:
 			i++
 		case <-grace.C:
-			s.mu.Lock()
+			s.working().mu.Lock()
 			for _, o := range older {
 				o.stop()
 			}
-			s.mu.Unlock()
+			s.working().mu.Unlock()
 		case <-w.stopped:
 			return ErrInterrupted
 		case <-timeout.C:
@@ -152,9 +149,9 @@ func (l *live) overlapping(e extent.Extent) []*writer {
 
 // release ends a claim.
 func (s *Service) release(w *writer) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	l := s.live[w.id]
+	s.working().mu.Lock()
+	defer s.working().mu.Unlock()
+	l := s.working().live[w.id]
 	for i, o := range l.writers {
 		if o == w {
 			l.writers = append(l.writers[:i:i], l.writers[i+1:]...)
@@ -168,13 +165,13 @@ func (s *Service) release(w *writer) {
 // alone runs f while no other caller of alone works on the same upload. It
 // answers ErrBusy if it cannot begin before ctx ends.
 func (s *Service) alone(ctx context.Context, id string, f func() error) error {
-	s.mu.Lock()
+	s.working().mu.Lock()
 	l := s.enter(id)
-	s.mu.Unlock()
+	s.working().mu.Unlock()
 	defer func() {
-		s.mu.Lock()
+		s.working().mu.Lock()
 		s.leave(id)
-		s.mu.Unlock()
+		s.working().mu.Unlock()
 	}()
 	select {
 	case l.joining <- struct{}{}:

@@ -21,6 +21,9 @@ const maxNumber = 10_000
 // is known, is kept under its number until Complete tells the order; until then
 // the last writer of a number wins.
 func (s *Service) WriteNumbered(ctx context.Context, id string, number int64, c Chunk) (*Record, error) {
+	if err := s.authorize(ctx, MayWrite); err != nil {
+		return nil, err
+	}
 	if number < 1 || number > maxNumber || c.Len < 0 {
 		return nil, fmt.Errorf("%w: part %d of %d bytes", ErrInvalid, number, c.Len)
 	}
@@ -39,7 +42,8 @@ func (s *Service) WriteNumbered(ctx context.Context, id string, number int64, c 
 			return u, err
 		}
 	}
-	aside, err := s.setAside(ctx, u, number)
+	own := itself(ctx, u)
+	aside, err := s.setAside(own, u, number)
 	if err != nil {
 		return u, err
 	}
@@ -51,23 +55,23 @@ func (s *Service) WriteNumbered(ctx context.Context, id string, number int64, c 
 	} else {
 		n := New{Protocol: u.Protocol, Size: c.Len, Partial: true, Fingerprint: u.asideName(number)}
 		c.At, c.Size = 0, -1
-		for old, err := range s.Find(ctx, Query{Fingerprint: n.Fingerprint, Phases: []Phase{Receiving, Joining, Accepting}}) {
+		for old, err := range s.Find(own, Query{Fingerprint: n.Fingerprint, Phases: []Phase{Receiving, Joining, Accepting}}) {
 			if err != nil {
 				return u, err
 			}
-			if err := s.Remove(ctx, old.ID); err != nil && !errors.Is(err, ErrGone) {
+			if err := s.Remove(own, old.ID); err != nil && !errors.Is(err, ErrGone) {
 				return u, err
 			}
 		}
-		if p, err := s.Take(ctx, n, c); err != nil {
+		if p, err := s.Take(own, n, c); err != nil {
 			if p != nil { // a part is whole or it is not there
-				err = errors.Join(err, s.Remove(ctx, p.ID))
+				err = errors.Join(err, s.Remove(own, p.ID))
 			}
 			return u, err
 		}
 	}
 	for _, old := range aside {
-		if err := s.Remove(ctx, old.ID); err != nil && !errors.Is(err, ErrGone) && !errors.Is(err, ErrNotFound) {
+		if err := s.Remove(own, old.ID); err != nil && !errors.Is(err, ErrGone) && !errors.Is(err, ErrNotFound) {
 			return u, err
 		}
 	}
@@ -78,6 +82,9 @@ func (s *Service) WriteNumbered(ctx context.Context, id string, number int64, c 
 // order. It is ErrInvalid if one of them is not here, or if an order is told
 // that the parts which are in their places already do not have.
 func (s *Service) Complete(ctx context.Context, id string, numbers []int64) (*Record, error) {
+	if err := s.authorize(ctx, MayWrite); err != nil {
+		return nil, err
+	}
 	w, err := s.claim(ctx, id, everything, nil, patience)
 	if err != nil {
 		return nil, err
@@ -91,15 +98,16 @@ func (s *Service) Complete(ctx context.Context, id string, numbers []int64) (*Re
 		return u, fmt.Errorf("%w: the numbers of the parts must rise", ErrInvalid)
 	}
 	ctx = context.WithoutCancel(ctx)
+	own := itself(ctx, u)
 	size, here := int64(0), u.Ranges()
 	var aside []*Record
 	for _, number := range numbers {
-		kept, err := s.setAside(ctx, u, number)
+		kept, err := s.setAside(own, u, number)
 		if err != nil {
 			return u, err
 		}
 		if len(kept) > 0 {
-			if err := s.copySource(ctx, u, size, kept[0]); err != nil {
+			if err := s.copySource(own, u, size, kept[0]); err != nil {
 				return u, err
 			}
 			aside, size = append(aside, kept...), size+kept[0].Size
@@ -118,7 +126,7 @@ func (s *Service) Complete(ctx context.Context, id string, numbers []int64) (*Re
 		return u, err
 	}
 	for _, p := range aside {
-		if err := s.Remove(ctx, p.ID); err != nil {
+		if err := s.Remove(own, p.ID); err != nil {
 			s.log().Warn("a part that was placed stays until it expires", "id", p.ID, "error", err)
 		}
 	}

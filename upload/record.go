@@ -12,7 +12,8 @@ import (
 type Record struct {
 	store.Object // where its bytes are: ID, Key, Type, Size (-1 while unknown), Grid, Epoch …
 
-	Owner       string // who may see it; "" is everybody without a name
+	Endpoint    string // the target to which it came; "" is the one that there always is
+	Owner       string // who may see it; see Principal
 	Protocol    string // by which it was begun
 	Fingerprint string // by which its client finds it again, see Fingerprint; "" if it never asks
 	Meta        Meta
@@ -44,6 +45,10 @@ type Meta struct {
 	Refused  string            `json:"refused,omitempty"`  // why a hook refused it, which is then gone
 	Pieces   []Piece           `json:"pieces,omitempty"`   // of the first and last bytes, while a hook may want them
 	Digests  map[string][]byte `json:"digests,omitempty"`  // what the whole file must have, see Digest; it never is Done without
+	Ask      bool              `json:"ask,omitempty"`      // its completion has to be permitted, by a request
+	Types    []string          `json:"types,omitempty"`    // media types that its content may have; nil: any
+	MaxSize  int64             `json:"maxSize,omitempty"`  // bytes that it may have, 0: no limit of its own
+	Data     string            `json:"data,omitempty"`     // what hooks are told of it: JSON from whoever permitted it
 	Verified bool              `json:"verified,omitempty"` // the digests are right
 }
 

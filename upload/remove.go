@@ -11,6 +11,18 @@ import (
 // Remove ends an upload, finished or not: those who write to it are
 // interrupted, its bytes are deleted, and it answers ErrGone for a while.
 func (s *Service) Remove(ctx context.Context, id string) error {
+	if err := s.authorize(ctx, MayRemove); err != nil {
+		return err
+	}
+	return s.remove(ctx, id, func(*Record) bool { return true })
+}
+
+// Withdraw is Remove by a protocol whose client did not ask for it: the upload
+// came to nothing, or its client begins anew. Who may write may do so.
+func (s *Service) Withdraw(ctx context.Context, id string) error {
+	if err := s.authorize(ctx, MayWrite); err != nil {
+		return err
+	}
 	return s.remove(ctx, id, func(*Record) bool { return true })
 }
 
@@ -31,7 +43,7 @@ func (s *Service) end(ctx context.Context, id string, wanted func(*Record) bool)
 	if err != nil || !wanted(u) {
 		return err
 	}
-	if u.full() && u.Phase < Done {
+	if u.full() && u.Phase < Done && !u.asks() {
 		// Only after the join it is known under which key the bytes are.
 		v, err := s.finishWithin(ctx, u, patience)
 		if v.Phase == Joining {

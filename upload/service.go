@@ -12,7 +12,6 @@
 package upload
 
 import (
-	"context"
 	"io"
 	"log/slog"
 	"sync"
@@ -26,12 +25,16 @@ import (
 // and fields must not change after it; the zero values of all others are safe.
 // Its methods may be called concurrently.
 //
-// Who calls is told by the context, see As: an upload of somebody else is
-// ErrNotFound.
+// Who calls is told by the context, see By: an upload of somebody else is
+// ErrNotFound, what the caller may not do is ErrDenied.
 type Service struct {
 	Store store.Store
 	State State
-	Hook  Hook // nil: nobody is asked or told
+
+	// Endpoint is the target whose uploads these are; services of several
+	// endpoints may share a State, and a Store.
+	Endpoint string
+	Hook     Hook // nil: nobody is asked or told
 
 	Key       Template      // where finished files appear; "" is DefaultKey
 	Overwrite bool          // whether a file replaces what is under its key already
@@ -40,14 +43,39 @@ type Service struct {
 	MaxSize   int64         // bytes per upload; 0: no limit but the format's
 	Quota     Quota         // per owner
 	Expire    time.Duration // an unfinished upload is removed so long after its last byte; 0: 7 days
+	Longest   time.Duration // an unfinished upload is removed so long after it was begun; 0: never for that
+	Keep      time.Duration // a finished one is removed so long after its last byte; 0: never
+	Confirm   time.Duration // a finished one that nobody has confirmed is; 0: no one has to
+	Hold      bool          // a finished one appears only when somebody has released it, see Release
 	Remember  time.Duration // so long an upload that was removed is told apart from one that never was; 0: 24 hours
 
 	Log *slog.Logger     // nil: slog.Default
 	Now func() time.Time // nil: time.Now
 
+	begin sync.Once
+	work  *work // see working
+}
+
+// work is what a Service does at the moment.
+type work struct {
 	mu   sync.Mutex
 	live map[string]*live // the uploads on which requests of this process are at work
 	wake chan struct{}    // see nudge
+}
+
+// Succeed has s go on where another Service of the same endpoint is, with other
+// rules; the two may work side by side. It must be called before any other
+// method of s.
+func (s *Service) Succeed(before *Service) { s.work = before.working() }
+
+// working returns what the Service does at the moment.
+func (s *Service) working() *work {
+	s.begin.Do(func() {
+		if s.work == nil {
+			s.work = &work{live: map[string]*live{}, wake: make(chan struct{}, 1)}
+		}
+	})
+	return s.work
 }
 
 // New is what a client says of the upload that it begins.
@@ -101,20 +129,7 @@ type Chunk struct {
 //	Open     reads a finished file       get.go
 //	Link     tells where else it is      get.go
 //	Remove   ends it                     remove.go
+//	Withdraw the same, by a protocol     remove.go
 //	Run      does what is due            sweep.go
-
-type contextKey struct{}
-
-// As returns a context in which owner calls. Without it, the caller is the
-// owner "".
-func As(ctx context.Context, owner string) context.Context {
-	return context.WithValue(ctx, contextKey{}, owner)
-}
-
-// Owner returns who calls.
-func Owner(ctx context.Context) string {
-	owner, _ := ctx.Value(contextKey{}).(string)
-	return owner
-}
 
 var everything = extent.Extent{Start: 0, End: extent.Max}

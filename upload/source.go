@@ -37,7 +37,7 @@ func (s *Service) checkSources(ctx context.Context, u *Record) error {
 			return fmt.Errorf("%w: source %s is an upload of its own", ErrInvalid, id)
 		case p.Size < 0 || size < 0:
 			size = -1
-		case p.Size > s.limit()-size:
+		case p.Size > s.limit(u)-size:
 			return ErrTooLarge
 		default:
 			size += p.Size
@@ -68,7 +68,7 @@ func (s *Service) assembleWaiting(ctx context.Context, source string) {
 		waiting = append(waiting, u)
 	}
 	for _, u := range waiting {
-		if _, err := s.assembleWithin(As(ctx, u.Owner), u, patience); err != nil {
+		if _, err := s.assembleWithin(itself(ctx, u), u, patience); err != nil {
 			s.log().Warn("a concatenation is tried again", "id", u.ID, "error", err)
 			s.putOff(ctx, u.ID)
 		}
@@ -79,7 +79,7 @@ func (s *Service) assembleWaiting(ctx context.Context, source string) {
 // finishes it when it has them all.
 func (s *Service) assemble(ctx context.Context, u *Record) (*Record, error) {
 	wait := ctx
-	ctx = As(context.WithoutCancel(ctx), u.Owner)
+	ctx = itself(context.WithoutCancel(ctx), u)
 	ready := true
 	err := s.alone(wait, u.ID, func() error {
 		v, err := s.load(ctx, u.ID, everything)
@@ -106,7 +106,7 @@ func (s *Service) assemble(ctx context.Context, u *Record) (*Record, error) {
 			}
 			sources[i], total = p, total+p.Size
 		}
-		if total > s.limit() {
+		if total > s.limit(u) {
 			return cmp.Or(s.forget(ctx, u), ErrTooLarge)
 		}
 		if u, err = s.setSize(ctx, u, total); err != nil {

@@ -2,6 +2,7 @@ package upload
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"time"
 
@@ -22,6 +23,10 @@ type State interface {
 	// phase is before Done, or, where the quota says Once, before Gone; ErrFull
 	// if the quota does not allow it.
 	Create(ctx context.Context, u *Record, q Quota) error
+
+	// Weigh answers ErrFull if the quota does not allow the owner of u to have u,
+	// as it is here, beside all others.
+	Weigh(ctx context.Context, u *Record, q Quota) error
 
 	// Load returns the record, with those of its parts that overlap or touch e,
 	// in order; with none if e is empty. ErrNotFound if there is no record.
@@ -60,9 +65,9 @@ type State interface {
 // a Save and are not delivered yet, and the end of records. Every State of this
 // project is one.
 type Outbox interface {
-	// Pending yields the events that are due, in the order in which they were
+	// Pending yields the events of an endpoint that are due, in the order in which they were
 	// written, and of each upload only the oldest.
-	Pending(ctx context.Context, now time.Time) iter.Seq2[Event, error]
+	Pending(ctx context.Context, endpoint string, now time.Time) iter.Seq2[Event, error]
 	// Settle forgets a delivered event, or, if again is not zero, tries it
 	// again then and counts the attempt.
 	Settle(ctx context.Context, id string, again time.Time) error
@@ -78,16 +83,55 @@ type Progress struct {
 	Missing int64 // bytes that are not in a part yet, those in crumbs included; -1 while the size is unknown
 }
 
-// Quota is what an owner may have open at once; zero means no limit.
+// Quota is what an owner may have at an endpoint; zero means no limit. The bytes
+// of an upload are its declared size; where that is unknown, those that are here.
 type Quota struct {
-	Bytes int64 // sum of the declared sizes (where unknown, of the bytes here) of the uploads before Done
+	Bytes int64 // of the uploads before Done
 	Open  int64 // how many uploads before Done
+	Total int64 // bytes of all uploads that are not Gone
 	Once  bool  // of one fingerprint, one upload for as long as that is there
+}
+
+// Weigh answers ErrQuota if an owner who has so many open uploads of so many
+// bytes, and total bytes in all, may not have u as well. A sum below 0 is one
+// that is more than can be counted.
+func (q Quota) Weigh(u *Record, open, bytes, total int64) error {
+	weight := u.Weight()
+	switch {
+	case u.Phase < Done && q.Open > 0 && open >= q.Open:
+		return fmt.Errorf("%w: %d uploads are open already, finish or remove one of them", ErrQuota, open)
+	case u.Phase < Done && q.Bytes > 0 && (uint64(bytes) > uint64(q.Bytes) || weight > q.Bytes-bytes),
+		q.Total > 0 && (uint64(total) > uint64(q.Total) || weight > q.Total-total):
+		return fmt.Errorf("%w: it needs %d bytes more", ErrQuota, weight)
+	}
+	return nil
+}
+
+// and is the narrower one of two quotas.
+func (q Quota) and(p Quota) Quota {
+	return Quota{Bytes: narrower(q.Bytes, p.Bytes), Open: narrower(q.Open, p.Open), Total: narrower(q.Total, p.Total), Once: q.Once || p.Once}
+}
+
+// narrower is the smaller of two limits, of which 0 is none.
+func narrower(a, b int64) int64 {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// Weight is how many bytes of an owner's quota an upload takes.
+func (u *Record) Weight() int64 {
+	if u.Size < 0 {
+		return u.Here
+	}
+	return u.Size
 }
 
 // Query chooses records. Its fields are joined by "and"; zero values do not
 // choose.
 type Query struct {
+	Endpoint    *string
 	Owner       *string
 	Fingerprint string
 	Phases      []Phase

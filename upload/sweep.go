@@ -20,7 +20,7 @@ const orphanAge = time.Hour
 // It may be called at any time and by any number of processes.
 func (s *Service) Sweep(ctx context.Context) (next time.Time, err error) {
 	var due []*Record
-	for u, err := range s.State.Find(ctx, Query{DueBefore: s.now().Add(1)}) {
+	for u, err := range s.State.Find(ctx, Query{Endpoint: &s.Endpoint, DueBefore: s.now().Add(1)}) {
 		if err != nil {
 			return s.now().Add(time.Second), stateError(err)
 		}
@@ -31,7 +31,7 @@ func (s *Service) Sweep(ctx context.Context) (next time.Time, err error) {
 		if ctx.Err() != nil {
 			break
 		}
-		if err := s.attend(As(ctx, u.Owner), u); err != nil && !errors.Is(err, ErrChanged) && !errors.Is(err, ErrNotFound) {
+		if err := s.attend(itself(ctx, u), u); err != nil && !errors.Is(err, ErrChanged) && !errors.Is(err, ErrNotFound) {
 			if !errors.Is(err, ErrGone) {
 				errs = append(errs, err)
 			}
@@ -46,7 +46,7 @@ func (s *Service) Sweep(ctx context.Context) (next time.Time, err error) {
 	if !again.IsZero() && again.Before(next) {
 		next = again
 	}
-	for u, err := range s.State.Find(ctx, Query{DueBefore: next, Limit: 1}) {
+	for u, err := range s.State.Find(ctx, Query{Endpoint: &s.Endpoint, DueBefore: next, Limit: 1}) {
 		if err == nil && u.Due.Before(next) {
 			next = u.Due
 		}
@@ -81,7 +81,7 @@ func (s *Service) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-timer.C:
-		case <-s.waker():
+		case <-s.working().wake:
 		}
 		timer.Stop()
 	}
@@ -91,16 +91,16 @@ func (s *Service) Run(ctx context.Context) {
 // writer died with its process, without waiting until they are due.
 func (s *Service) resume(ctx context.Context) error {
 	var full []*Record
-	for u, err := range s.State.Find(ctx, Query{Phases: []Phase{Receiving, Joining, Accepting}}) {
+	for u, err := range s.State.Find(ctx, Query{Endpoint: &s.Endpoint, Phases: []Phase{Receiving, Joining, Accepting}}) {
 		if err != nil {
 			return stateError(err)
 		}
-		if u.full() || len(u.Sources) > 0 {
+		if u.full() && !u.asks() || len(u.Sources) > 0 {
 			full = append(full, u)
 		}
 	}
 	for _, u := range full {
-		if err := s.attend(As(ctx, u.Owner), u); err != nil && !errors.Is(err, ErrChanged) {
+		if err := s.attend(itself(ctx, u), u); err != nil && !errors.Is(err, ErrChanged) {
 			s.log().Warn("a full upload is finished later", "id", u.ID, "error", err)
 			s.putOff(ctx, u.ID)
 		}
@@ -108,21 +108,10 @@ func (s *Service) resume(ctx context.Context) error {
 	return nil
 }
 
-// waker is the channel on which Run hears that something is due before its
-// time.
-func (s *Service) waker() chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.wake == nil {
-		s.wake = make(chan struct{}, 1)
-	}
-	return s.wake
-}
-
 // nudge has Run look again.
 func (s *Service) nudge() {
 	select {
-	case s.waker() <- struct{}{}:
+	case s.working().wake <- struct{}{}:
 	default:
 	}
 }
@@ -149,7 +138,7 @@ func (s *Service) attend(ctx context.Context, u *Record) (err error) {
 			err = s.State.Save(ctx, u)
 		}
 		return err
-	case u.full() && u.Phase < Done:
+	case u.full() && u.Phase < Done && !u.asks():
 		_, err := s.finishWithin(ctx, u, takeover)
 		if errors.Is(err, ErrRefused) || errors.Is(err, errDigest) {
 			return nil
@@ -180,7 +169,7 @@ func (s *Service) expireOne(ctx context.Context, u *Record) error {
 	}
 	return s.remove(ctx, u.ID, func(u *Record) bool {
 		at := s.Expires(u)
-		return !at.IsZero() && !s.now().Before(at) && (u.Phase == Done || !u.full())
+		return !at.IsZero() && !s.now().Before(at) && (u.Phase == Done || !u.full() || u.asks())
 	})
 }
 

@@ -35,7 +35,7 @@ func (t *taking) whole() bool { return t.c.Atomic || t.c.Verify != nil }
 // check refuses what cannot be right, before anything changes.
 func (t *taking) check(e extent.Extent) error {
 	if t.limit = max(t.u.Size, t.c.Size); t.limit < 0 {
-		t.limit = t.s.limit()
+		t.limit = t.s.limit(t.u)
 	}
 	said := t.c.Size >= 0
 	switch {

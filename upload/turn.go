@@ -255,7 +255,7 @@ func (s *Service) deliver(ctx context.Context) (next time.Time, err error) {
 	}
 	for {
 		var due []Event
-		for e, err := range box.Pending(ctx, s.now()) {
+		for e, err := range box.Pending(ctx, s.Endpoint, s.now()) {
 			if err != nil {
 				return next, stateError(err)
 			}

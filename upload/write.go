@@ -24,6 +24,9 @@ const patience = 20 * time.Second
 // sent again. What arrived of a body that breaks is kept, unless the chunk is
 // atomic; the error then wraps what the body said, or io.ErrUnexpectedEOF.
 func (s *Service) Write(ctx context.Context, id string, c Chunk) (*Record, error) {
+	if err := s.authorize(ctx, MayWrite); err != nil {
+		return nil, err
+	}
 	if c.At < 0 || c.Len < -1 || c.Len > extent.Max-c.At || c.Size < -1 {
 		return nil, fmt.Errorf("%w: %d bytes at %d of %d", ErrInvalid, c.Len, c.At, c.Size)
 	}
@@ -60,6 +63,13 @@ func (s *Service) Write(ctx context.Context, id string, c Chunk) (*Record, error
 			return t.u, err
 		}
 	}
+	if t.u.Size < 0 {
+		grown := *t.u
+		grown.Here += max(c.Len, 0)
+		if err := s.State.Weigh(ctx, &grown, s.quota(ctx, false)); err != nil {
+			return t.u, stateError(err)
+		}
+	}
 	if s.Hook != nil && c.Body != nil {
 		t.seen = &watch{Reader: c.Body, pos: c.At, size: max(t.u.Size, c.Size)}
 		t.body.r = t.seen
@@ -87,6 +97,9 @@ func (s *Service) SetSize(ctx context.Context, id string, size int64) (*Record, 
 // false, is not saved; it may be called more than once, and must not write to
 // maps of what it is given.
 func (s *Service) Amend(ctx context.Context, id string, change func(*Meta) bool) (*Record, error) {
+	if err := s.authorize(ctx, MayWrite); err != nil {
+		return nil, err
+	}
 	for {
 		u, err := s.load(ctx, id, extent.Extent{})
 		if err != nil || u.Phase != Receiving || !change(&u.Meta) {
@@ -102,6 +115,9 @@ func (s *Service) Amend(ctx context.Context, id string, change func(*Meta) bool)
 // that people give it. Others stay as they are. Everybody who may see the
 // upload may do so.
 func (s *Service) Describe(ctx context.Context, id string, fields map[string]string) (*Record, error) {
+	if err := s.authorize(ctx, MayWrite); err != nil {
+		return nil, err
+	}
 	for {
 		u, err := s.load(ctx, id, extent.Extent{})
 		if err != nil {
@@ -121,7 +137,7 @@ func (s *Service) Describe(ctx context.Context, id string, fields map[string]str
 
 // setSize keeps the size if it can be true.
 func (s *Service) setSize(ctx context.Context, u *Record, size int64) (*Record, error) {
-	if size > s.limit() {
+	if size > s.limit(u) {
 		return u, ErrTooLarge
 	}
 	parts := u.Parts
@@ -147,6 +163,10 @@ func (s *Service) setSize(ctx context.Context, u *Record, size int64) (*Record, 
 			continue
 		}
 		u.Size = size
+		if err := s.State.Weigh(ctx, u, s.quota(ctx, false)); err != nil {
+			u.Size = -1
+			return u, stateError(err)
+		}
 		if u.full() {
 			u.Due = s.now()
 		}

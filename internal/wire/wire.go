@@ -128,6 +128,7 @@ var statuses = [...]struct {
 	{upload.ErrInterrupted, http.StatusConflict},
 	{upload.ErrInvalid, http.StatusBadRequest},
 	{upload.ErrSize, http.StatusBadRequest},
+	{upload.ErrDenied, http.StatusForbidden},
 	{upload.ErrRefused, http.StatusForbidden},
 	{upload.ErrNotFound, http.StatusNotFound},
 	{upload.ErrIncomplete, http.StatusNotFound},

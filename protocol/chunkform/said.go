@@ -7,7 +7,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/muleteer/muleteer/internal/wire"
-	"github.com/muleteer/muleteer/upload"
 )
 
 // said is all that a request says beside the bytes of a file.
@@ -174,5 +173,5 @@ func Piece(fields map[string]string) bool {
 // fingerprint is the identity of an upload. What the client calls it never
 // stands alone: its names for two files may be the same.
 func (h *handler) fingerprint(q *request) string {
-	return upload.Fingerprint(upload.Owner(q.said.r.Context()), q.client.name, "default"+h.Scope(q.said.r), q.identity...)
+	return h.s.Fingerprint(q.said.r.Context(), q.client.name, append([]string{h.Scope(q.said.r)}, q.identity...)...)
 }

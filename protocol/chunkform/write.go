@@ -77,7 +77,7 @@ func (h *handler) supersede(ctx context.Context, u *upload.Record) error {
 		}
 		return err
 	}
-	err := h.s.Remove(ctx, u.ID)
+	err := h.s.Withdraw(ctx, u.ID)
 	if errors.Is(err, upload.ErrNotFound) || errors.Is(err, upload.ErrGone) {
 		err = nil
 	}

@@ -80,7 +80,7 @@ func (h *handler) fingerprint(r *http.Request, name, id string, pinned bool) str
 	if pinned {
 		ids = append(ids, id)
 	}
-	return upload.Fingerprint(upload.Owner(r.Context()), Protocol, "default"+h.Scope(r), ids...)
+	return h.s.Fingerprint(r.Context(), Protocol, append([]string{h.Scope(r)}, ids...)...)
 }
 
 // name is the one path segment after the base. It is decoded here and not by

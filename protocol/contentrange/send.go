@@ -68,7 +68,7 @@ func (h *handler) mine(ctx context.Context, q *request) (*upload.Record, error) 
 		}
 		return nil, err
 	}
-	err = h.s.Remove(ctx, u.ID)
+	err = h.s.Withdraw(ctx, u.ID)
 	if errors.Is(err, upload.ErrNotFound) || errors.Is(err, upload.ErrGone) {
 		err = nil
 	}
@@ -103,7 +103,7 @@ func (h *handler) write(ctx context.Context, q *request, b *body, u *upload.Reco
 		u, err := h.s.Take(ctx, n, c)
 		if u != nil && u.Here == 0 && errors.Is(err, upload.ErrChecksum) {
 			// Nothing was kept, so nothing is to be continued.
-			_ = h.s.Remove(context.WithoutCancel(ctx), u.ID) // else it expires
+			_ = h.s.Withdraw(context.WithoutCancel(ctx), u.ID) // else it expires
 		}
 		return u, err
 	}

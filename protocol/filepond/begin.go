@@ -94,7 +94,7 @@ func (h *handler) file(w http.ResponseWriter, r *http.Request, n upload.New, for
 	}
 	if err != nil {
 		if u != nil {
-			err = errors.Join(err, h.s.Remove(context.WithoutCancel(r.Context()), u.ID))
+			err = errors.Join(err, h.s.Withdraw(context.WithoutCancel(r.Context()), u.ID))
 		}
 		return err
 	}

@@ -249,7 +249,7 @@ func (a *answer) state(err error, code int) {
 		return
 	case a.v.invalidates && code == http.StatusBadRequest && errors.Is(err, upload.ErrTooLarge) && u.Phase == upload.Receiving:
 		// What cannot be removed now expires.
-		_ = a.service.Remove(context.WithoutCancel(a.r.Context()), u.ID)
+		_ = a.service.Withdraw(context.WithoutCancel(a.r.Context()), u.ID)
 		return
 	case u.Phase == upload.Done:
 		return

@@ -45,7 +45,7 @@ func (a *answer) create() error {
 // with it. What cannot be removed now expires.
 func (a *answer) undo(err error) error {
 	if err != nil && a.seen != nil && errors.Is(err, upload.ErrComplete) {
-		_ = a.service.Remove(context.WithoutCancel(a.r.Context()), a.seen.ID)
+		_ = a.service.Withdraw(context.WithoutCancel(a.r.Context()), a.seen.ID)
 		a.seen.Phase = upload.Gone
 	}
 	return err

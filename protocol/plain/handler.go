@@ -100,7 +100,7 @@ func (h *handler) one(ctx context.Context, files []*upload.Record, m upload.Meta
 func (h *handler) discard(ctx context.Context, files []*upload.Record) {
 	ctx = context.WithoutCancel(ctx)
 	for _, u := range files {
-		if err := h.s.Remove(ctx, u.ID); err != nil {
+		if err := h.s.Withdraw(ctx, u.ID); err != nil {
 			h.log().WarnContext(ctx, "a broken upload stays until it expires", "id", u.ID, "error", err)
 		}
 	}

@@ -79,7 +79,7 @@ const window = time.Hour
 // for the same parts under the same name, and gets what it has begun.
 func (h *handler) concatenate(ctx context.Context, n upload.New) (*upload.Record, error) {
 	fields := append([]string{n.Meta.Wire["Upload-Metadata"]}, n.Sources...)
-	n.Fingerprint = upload.Fingerprint(upload.Owner(ctx), "tus", "concatenation", fields...)
+	n.Fingerprint = h.service.Fingerprint(ctx, "tus concatenation", fields...)
 	if u, err := h.before(ctx, n.Fingerprint); u != nil || err != nil {
 		return u, err
 	}

@@ -70,7 +70,7 @@ func (h *handler) take(w http.ResponseWriter, r *http.Request, n upload.New, sum
 		if errors.Is(err, wrong) {
 			// The client is told nothing but the error, so nothing may stay; what
 			// cannot be removed now expires.
-			_ = h.service.Remove(context.WithoutCancel(r.Context()), u.ID)
+			_ = h.service.Withdraw(context.WithoutCancel(r.Context()), u.ID)
 			return nil, err
 		}
 	}

@@ -73,11 +73,11 @@ var finds = []promise{
 func findModel(t *tester) {
 	const seed = 1
 	rnd := rand.New(rand.NewPCG(seed, 0))
-	owners := []string{"", "ann", "bob"}
+	owners, endpoints := []string{"", "ann", "bob"}, []string{"", "photos"}
 	var all []*upload.Record
 	for i := range 300 {
 		u := t.record(1)
-		u.Owner = owners[rnd.IntN(3)]
+		u.Owner, u.Endpoint = owners[rnd.IntN(3)], endpoints[rnd.IntN(2)]
 		u.Phase = upload.Phase(1 + rnd.IntN(6))
 		if u.Phase >= upload.Done || i%4 == 0 {
 			u.Fingerprint = fmt.Sprintf("print-%d", rnd.IntN(8))
@@ -97,6 +97,9 @@ func findModel(t *tester) {
 		var q upload.Query
 		if rnd.IntN(2) == 0 {
 			q.Owner = &owners[rnd.IntN(3)]
+		}
+		if rnd.IntN(2) == 0 {
+			q.Endpoint = &endpoints[rnd.IntN(2)]
 		}
 		for range rnd.IntN(4) {
 			q.Phases = append(q.Phases, upload.Phase(1+rnd.IntN(6)))
@@ -134,6 +137,7 @@ func wanted(all []*upload.Record, q upload.Query) []string {
 	ids := []string{}
 	for _, u := range all {
 		if (q.Owner == nil || u.Owner == *q.Owner) &&
+			(q.Endpoint == nil || u.Endpoint == *q.Endpoint) &&
 			(q.Fingerprint == "" || u.Fingerprint == q.Fingerprint) &&
 			(q.Phases == nil || slices.Contains(q.Phases, u.Phase)) &&
 			(q.Source == "" || slices.Contains(u.Sources, q.Source)) &&

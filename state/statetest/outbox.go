@@ -13,7 +13,7 @@ var outbox = []promise{
 		u := t.create(t.record(1))
 		e := upload.Event{ID: "e", Upload: u.ID, Kind: upload.Removed, At: noon, Attempts: 3}
 		t.save(u, e)
-		for got, err := range t.Pending(t.ctx, noon) {
+		for got, err := range t.Pending(t.ctx, "", noon) {
 			t.is(err, nil)
 			t.equal("event", got, e)
 		}
@@ -54,7 +54,7 @@ var outbox = []promise{
 		t.equal("before", t.pending(noon.Add(time.Minute-1)), []string{"b1"})
 		t.equal("then", t.pending(noon.Add(time.Minute)), []string{"a1", "b1"})
 		t.is(t.Settle(t.ctx, "a1", noon.Add(time.Second)), nil)
-		for e := range t.Pending(t.ctx, noon.Add(time.Minute)) {
+		for e := range t.Pending(t.ctx, "", noon.Add(time.Minute)) {
 			t.equal("attempts of "+e.ID, e.Attempts, map[string]int{"a1": 2, "b1": 0}[e.ID])
 		}
 	}},
@@ -68,7 +68,7 @@ var outbox = []promise{
 			u := t.create(t.record(1))
 			t.save(u, event(fmt.Sprint(i), u.ID))
 		}
-		for e, err := range t.Pending(t.ctx, noon) {
+		for e, err := range t.Pending(t.ctx, "", noon) {
 			t.is(err, nil)
 			t.load(e.Upload)
 			t.is(t.Settle(t.ctx, e.ID, time.Time{}), nil)
@@ -117,7 +117,7 @@ func event(id, of string) upload.Event {
 func (t *tester) pending(now time.Time) []string {
 	t.Helper()
 	ids := []string{}
-	for e, err := range t.Pending(t.ctx, now) {
+	for e, err := range t.Pending(t.ctx, "", now) {
 		t.is(err, nil)
 		ids = append(ids, e.ID)
 	}

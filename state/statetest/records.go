@@ -199,6 +199,50 @@ var records = []promise{
 		t.is(t.Create(t.ctx, t.record(0), q), nil)
 		t.is(t.Create(t.ctx, t.record(1), upload.Quota{}), nil)
 	}},
+	{"Create answers ErrQuota beyond all that an owner may have, finished or not", func(t *tester) {
+		q := upload.Quota{Total: 100}
+		a, b := t.record(60), t.record(30)
+		t.is(t.Create(t.ctx, a, q), nil)
+		a.Phase = upload.Done
+		t.save(a)
+		b.Phase = upload.Done
+		t.is(t.Create(t.ctx, b, q), nil)
+		t.is(t.Create(t.ctx, t.record(11), q), upload.ErrQuota)
+		whole := t.record(11)
+		whole.Phase = upload.Done
+		t.is(t.Create(t.ctx, whole, q), upload.ErrQuota)
+		t.is(t.Create(t.ctx, t.record(10), q), nil)
+		a.Phase = upload.Gone
+		t.save(a)
+		t.is(t.Create(t.ctx, t.record(60), q), nil)
+	}},
+	{"Create counts the uploads of one endpoint only", func(t *tester) {
+		a, b := t.record(60), t.record(60)
+		b.Endpoint = "photos"
+		q := upload.Quota{Bytes: 100, Open: 1, Total: 100}
+		t.is(t.Create(t.ctx, a, q), nil)
+		t.is(t.Create(t.ctx, b, q), nil)
+		t.equal("endpoint", t.load(b.ID).Endpoint, "photos")
+		c := t.record(1)
+		c.Endpoint = "photos"
+		t.is(t.Create(t.ctx, c, q), upload.ErrQuota)
+	}},
+	{"Weigh answers ErrQuota for an upload that would be too much, as it is given", func(t *tester) {
+		q := upload.Quota{Bytes: 100, Open: 2, Total: 100}
+		t.create(t.record(60))
+		u := t.create(t.record(-1))
+		t.is(t.Weigh(t.ctx, u, q), nil)
+		u.Here = 40
+		t.is(t.Weigh(t.ctx, u, q), nil)
+		u.Here = 41
+		t.is(t.Weigh(t.ctx, u, q), upload.ErrQuota)
+		t.is(t.Weigh(t.ctx, u, upload.Quota{}), nil)
+		u.Size, u.Here = 40, 0
+		t.is(t.Weigh(t.ctx, u, q), nil)
+		u.Size = 41
+		t.is(t.Weigh(t.ctx, u, q), upload.ErrQuota)
+		t.equal("size", t.load(u.ID).Size, int64(-1))
+	}},
 	{"Create counts sizes that have no sum", func(t *tester) {
 		for range 5 {
 			t.create(t.record(math.MaxInt64))
@@ -234,7 +278,7 @@ var records = []promise{
 		for _, err := range t.Find(ctx, upload.Query{}) {
 			t.is(err, context.Canceled)
 		}
-		for _, err := range t.Pending(ctx, noon) {
+		for _, err := range t.Pending(ctx, "", noon) {
 			t.is(err, context.Canceled)
 		}
 	}},
