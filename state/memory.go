@@ -21,7 +21,7 @@ type Volatile struct {
 	closed  bool
 	last    int64 // the number of the newest record
 	records map[string]*row
-	open    map[string]string // fingerprint to id, of the uploads before Done
+	open    map[string]string // fingerprint to id, of the uploads before Held
 	events  []pending         // in the order in which they were written
 }
 
@@ -220,7 +220,7 @@ func (r *row) add(parts []store.Part) error {
 	return nil
 }
 
-// Save implements upload.State. A fingerprint that another upload before Done
+// Save implements upload.State. A fingerprint that another upload before Held
 // has is ErrExists.
 func (v *Volatile) Save(ctx context.Context, u *upload.Record, ev ...upload.Event) error {
 	if err := v.enter(ctx); err != nil {

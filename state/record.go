@@ -31,7 +31,7 @@ func keep(u *upload.Record) upload.Record {
 }
 
 // claims tells whether no other upload may have the fingerprint of u.
-func claims(u *upload.Record) bool { return u.Fingerprint != "" && u.Phase < upload.Done }
+func claims(u *upload.Record) bool { return u.Fingerprint != "" && u.Phase < upload.Held }
 
 // The bits of the column flags.
 const (

@@ -172,7 +172,7 @@ func exists(c *conn, id string) error {
 	return upload.ErrChanged
 }
 
-// Save implements upload.State. A fingerprint that another upload before Done
+// Save implements upload.State. A fingerprint that another upload before Held
 // has is ErrExists.
 func (s *SQLite) Save(ctx context.Context, u *upload.Record, ev ...upload.Event) error {
 	r, ev := keep(u), slices.Clone(ev)
@@ -198,7 +198,7 @@ func save(c *conn, r *upload.Record, meta string, ev []upload.Event) error {
 	}
 	key, sources := number(row[0]), strings.Fields(text(row[1]))
 	if claims(r) {
-		if row, err := c.one(selectClaim, r.Fingerprint, r.ID, int64(upload.Done)); err != nil || row != nil {
+		if row, err := c.one(selectClaim, r.Fingerprint, r.ID, int64(upload.Held)); err != nil || row != nil {
 			return cmp.Or(err, upload.ErrExists)
 		}
 	}

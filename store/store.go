@@ -49,7 +49,8 @@ type Store interface {
 	// whole. It may be repeated after any crash or ambiguous answer, and then
 	// tells what it told before. A key that is taken by another object is
 	// never overwritten unless the object says so; a free name beside it is
-	// taken, and Final tells it.
+	// taken, and Final tells it. An object that was joined out of sight appears by
+	// one more Join, with Hidden no longer set.
 	Join(ctx context.Context, o Object, parts []Part) (Final, error)
 
 	// Open reads the bytes e of an object; e must lie within what is there.

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"time"
 
 	"github.com/muleteer/muleteer/extent"
 	"github.com/muleteer/muleteer/store"
@@ -79,7 +78,7 @@ func (s *Service) takeWhole(ctx context.Context, n New, c *Chunk) (u *Record, er
 	wp, ok := s.Store.(store.WholePutter)
 	size := max(n.Size, c.Size)
 	// A file that is to replace another must not do so before its record can be.
-	if !ok || s.Hook != nil || s.Overwrite || c.Body == nil || c.At != 0 || n.Partial || len(n.Sources) > 0 || len(n.Meta.Digests) > 0 ||
+	if !ok || s.Hook != nil || s.Overwrite || s.Hold || c.Body == nil || c.At != 0 || n.Partial || len(n.Sources) > 0 || len(n.Meta.Digests) > 0 ||
 		n.Size >= 0 && c.Size >= 0 && n.Size != c.Size || size < 0 && !c.Last || size > Small || c.Len > Small ||
 		c.Len >= 0 && size >= 0 && c.Len != size {
 		return nil, nil, false
@@ -102,10 +101,20 @@ func (s *Service) takeWhole(ctx context.Context, n New, c *Chunk) (u *Record, er
 		return nil, err, true
 	}
 	ctx = context.WithoutCancel(ctx)
+	if err := s.judge(u, body[:min(Window, got)]); err != nil {
+		return nil, err, true
+	}
+	if u.Meta.Ask {
+		if err := s.reauthorize(ctx, u); err != nil {
+			return nil, err, true
+		}
+		u.Meta.Ask = false
+	}
 	if u.Object, u.Final, err = wp.PutWhole(ctx, u.ID, s.spec(u, n), body); err != nil {
 		return nil, storeError(err), true
 	}
-	u.Key, u.Phase, u.Due = u.Final.Key, Done, time.Time{}
+	u.Key, u.Phase = u.Final.Key, Done
+	u.Due = s.ends(u)
 	if got > 0 {
 		u.Parts = []store.Part{{Extent: extent.At(0, got), CRC: u.Final.CRC}}
 	}
@@ -146,7 +155,10 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 func (s *Service) newRecord(ctx context.Context, n New) (*Record, error) {
 	now, p := s.now(), Caller(ctx)
 	u := &Record{
-		Object:      store.Object{ID: rand.Text(), Type: cmp.Or(n.Type, s.Type, "application/octet-stream"), Size: n.Size, Hidden: n.Partial, Overwrite: s.Overwrite},
+		Object: store.Object{
+			ID: rand.Text(), Type: cmp.Or(n.Type, s.Type, "application/octet-stream"), Size: n.Size,
+			Hidden: n.Partial || s.Hold, Overwrite: s.Overwrite,
+		},
 		Endpoint:    s.Endpoint,
 		Owner:       p.Owner,
 		Protocol:    n.Protocol,
@@ -157,9 +169,13 @@ func (s *Service) newRecord(ctx context.Context, n New) (*Record, error) {
 		Sources:     n.Sources,
 		Began:       now,
 		Touched:     now,
-		Due:         now.Add(s.expire()),
 	}
 	u.Meta.Ask = p.Again != nil && !n.Partial
+	if s.Expire > 0 && s.Expire != idleDefault {
+		u.Meta.Idle = s.Expire
+	}
+	u.Meta.Longest = s.Longest
+	u.Due = s.Expires(u)
 	switch {
 	case n.Size < -1:
 		return nil, fmt.Errorf("%w: a size of %d", ErrInvalid, n.Size)
@@ -180,7 +196,7 @@ func (s *Service) newRecord(ctx context.Context, n New) (*Record, error) {
 		return nil, err
 	}
 	if v.Meta != nil {
-		u.Meta = *v.Meta
+		u.Meta.Name, u.Meta.Path, u.Meta.Fields = v.Meta.Name, v.Meta.Path, v.Meta.Fields
 	}
 	if v.Key != "" {
 		u.Key = cleanPath(v.Key)

@@ -107,6 +107,8 @@ func (s *Service) step(ctx context.Context, u *Record) (again bool, err error) {
 		return true, s.join(ctx, u)
 	case u.Phase == Accepting:
 		return true, s.accept(ctx, u)
+	case u.Phase == Held && u.Meta.Released:
+		return true, s.appear(ctx, u)
 	}
 	return false, nil
 }
@@ -129,7 +131,7 @@ func (s *Service) join(ctx context.Context, u *Record) error {
 	if err := s.verify(ctx, u); err != nil {
 		return verifyError(err)
 	}
-	if s.Hook == nil || u.Partial {
+	if !s.watches(u) {
 		return s.done(ctx, u)
 	}
 	u.Phase, u.Due = Accepting, s.now().Add(retryJoin)
@@ -145,15 +147,18 @@ func combined(parts []store.Part) store.CRC {
 	return crc
 }
 
-// done saves that an upload is there, and, in the same transaction, that this
-// is to be told.
+// done saves that an upload is there, or in quarantine, and, in the same
+// transaction, that this is to be told.
 func (s *Service) done(ctx context.Context, u *Record) error {
-	u.Phase, u.Due = Done, time.Time{}
+	kind := Completed
+	if u.Phase = Done; u.Hidden && !u.Partial {
+		u.Phase, kind = Held, Quarantined
+	}
+	u.Due = s.ends(u)
 	if u.Partial {
-		u.Due = u.Touched.Add(s.expire())
 		return stateError(s.State.Save(ctx, u))
 	}
-	err := s.State.Save(ctx, u, s.events(u, Completed)...)
+	err := s.State.Save(ctx, u, s.events(u, kind)...)
 	if s.Hook != nil {
 		s.nudge()
 	}

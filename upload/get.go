@@ -1,6 +1,7 @@
 package upload
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base32"
@@ -31,7 +32,7 @@ func (s *Service) Get(ctx context.Context, id string) (*Record, error) {
 // Settle is Get for clients that must send next what they are told: it ends
 // active writers first, so that the Offset stands still until the next one
 // comes. It answers ErrBusy if they do not end in time, and while an upload is
-// full but not Done; it then sees to it that it becomes Done.
+// full but not whole; it then sees to it that it becomes so.
 func (s *Service) Settle(ctx context.Context, id string) (*Record, error) {
 	if err := s.authorize(ctx, MayLook); err != nil {
 		return nil, err
@@ -42,7 +43,7 @@ func (s *Service) Settle(ctx context.Context, id string) (*Record, error) {
 	}
 	u, err := s.load(ctx, id, everything)
 	s.release(w)
-	if err != nil || !u.full() || u.Phase == Done {
+	if err != nil || !u.full() || u.Whole() {
 		return u, err
 	}
 	return s.finishWithin(ctx, u, takeover)
@@ -79,7 +80,7 @@ func (s *Service) Open(ctx context.Context, id string, e extent.Extent) (io.Read
 	if err != nil {
 		return nil, u, err
 	}
-	if u.Phase != Done || u.Partial {
+	if !u.readable(Caller(ctx)) {
 		return nil, u, ErrIncomplete
 	}
 	e = extent.Extent{Start: min(e.Start, u.Size), End: min(e.End, u.Size)}
@@ -88,6 +89,12 @@ func (s *Service) Open(ctx context.Context, id string, e extent.Extent) (io.Read
 		return nil, u, storeError(err)
 	}
 	return r, u, nil
+}
+
+// readable tells whether somebody may read the file as it is: who manages
+// uploads may look into the quarantine.
+func (u *Record) readable(p Principal) bool {
+	return !u.Partial && (u.Phase == Done || u.Phase == Held && p.May(MayManage))
 }
 
 // Link returns an address at which a reader finds an upload that is Done
@@ -105,7 +112,7 @@ func (s *Service) Link(ctx context.Context, id, kind, disposition string) (strin
 	if err != nil {
 		return "", err
 	}
-	if u.Phase != Done || u.Partial {
+	if !u.readable(Caller(ctx)) {
 		return "", ErrIncomplete
 	}
 	at, err := l.Link(ctx, u.object(), kind, disposition)
@@ -118,7 +125,28 @@ func (s *Service) Expires(u *Record) time.Time {
 	if u.Phase != Receiving && !(u.Phase == Done && u.Partial) {
 		return time.Time{}
 	}
-	return u.Touched.Add(s.expire())
+	at := u.Touched.Add(u.idle())
+	if end := u.Began.Add(u.Meta.Longest); u.Meta.Longest > 0 && end.Before(at) {
+		return end
+	}
+	return at
+}
+
+// ends returns when an upload will be removed, finished or not, if nobody does
+// anything; zero if never.
+func (s *Service) ends(u *Record) time.Time {
+	at := s.Expires(u)
+	if u.Phase != Done || u.Partial {
+		return at
+	}
+	rest := s.Keep
+	if s.Unconfirmed > 0 && !u.Meta.Confirmed && (rest == 0 || s.Unconfirmed < rest) {
+		rest = s.Unconfirmed
+	}
+	if rest == 0 {
+		return time.Time{}
+	}
+	return u.Touched.Add(rest)
 }
 
 // Fingerprint makes one word of what a client calls its upload, and of who and
@@ -169,12 +197,13 @@ func (s *Service) now() time.Time {
 	return time.Now()
 }
 
-func (s *Service) expire() time.Duration {
-	if s.Expire > 0 {
-		return s.Expire
-	}
-	return 7 * 24 * time.Hour
-}
+// idleDefault is how long an upload may wait for its next byte if nobody says
+// otherwise.
+const idleDefault = 7 * 24 * time.Hour
+
+// idle is how long an upload may wait for its next byte: what was promised when
+// it began does not change when the rules do.
+func (u *Record) idle() time.Duration { return cmp.Or(u.Meta.Idle, idleDefault) }
 
 func (s *Service) remember() time.Duration {
 	if s.Remember > 0 {

@@ -15,12 +15,13 @@ type Hook func(ctx context.Context, t Turn) (Verdict, error)
 type Kind string
 
 const (
-	Creating   Kind = "creating"   // may be refused; the verdict may choose key and metadata
-	FirstBytes Kind = "firstbytes" // the first bytes are here; may be refused
-	LastBytes  Kind = "lastbytes"  // the last bytes are here; may be refused
-	Completing Kind = "completing" // the object is whole; may be refused; the answer goes to the client
-	Completed  Kind = "completed"
-	Removed    Kind = "removed"
+	Creating    Kind = "creating"    // may be refused; the verdict may choose key and metadata
+	FirstBytes  Kind = "firstbytes"  // the first bytes are here; may be refused
+	LastBytes   Kind = "lastbytes"   // the last bytes are here; may be refused
+	Completing  Kind = "completing"  // the object is whole; may be refused; the answer goes to the client
+	Quarantined Kind = "quarantined" // it is whole, and waits for its release
+	Completed   Kind = "completed"
+	Removed     Kind = "removed"
 )
 
 // Turn is what a hook is told.
@@ -38,6 +39,6 @@ const Window = 4096
 // Verdict is what a hook says. Its zero value changes nothing.
 type Verdict struct {
 	Key    string            // Creating: where the file appears, instead of the template's key
-	Meta   *Meta             // Creating: instead of the client's
+	Meta   *Meta             // Creating: its Name, Path and Fields instead of the client's
 	Answer map[string]string // Completing: for the client's final response
 }

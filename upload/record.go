@@ -37,19 +37,23 @@ type Record struct {
 
 // Meta is what the client says of its file. None of it is trusted.
 type Meta struct {
-	Name     string            `json:"name,omitempty"`     // the file's name, as the client has it
-	Path     string            `json:"path,omitempty"`     // its path within a directory that is uploaded, slash-separated
-	Fields   map[string]string `json:"fields,omitempty"`   // further fields, by name
-	Wire     map[string]string `json:"wire,omitempty"`     // what the protocol has to give back as it came; nobody else reads it
-	PartSize int64             `json:"partSize,omitempty"` // bytes of its numbered parts but the last, 0 until it is fixed
-	Refused  string            `json:"refused,omitempty"`  // why a hook refused it, which is then gone
-	Pieces   []Piece           `json:"pieces,omitempty"`   // of the first and last bytes, while a hook may want them
-	Digests  map[string][]byte `json:"digests,omitempty"`  // what the whole file must have, see Digest; it never is Done without
-	Ask      bool              `json:"ask,omitempty"`      // its completion has to be permitted, by a request
-	Types    []string          `json:"types,omitempty"`    // media types that its content may have; nil: any
-	MaxSize  int64             `json:"maxSize,omitempty"`  // bytes that it may have, 0: no limit of its own
-	Data     string            `json:"data,omitempty"`     // what hooks are told of it: JSON from whoever permitted it
-	Verified bool              `json:"verified,omitempty"` // the digests are right
+	Name      string            `json:"name,omitempty"`      // the file's name, as the client has it
+	Path      string            `json:"path,omitempty"`      // its path within a directory that is uploaded, slash-separated
+	Fields    map[string]string `json:"fields,omitempty"`    // further fields, by name
+	Wire      map[string]string `json:"wire,omitempty"`      // what the protocol has to give back as it came; nobody else reads it
+	PartSize  int64             `json:"partSize,omitempty"`  // bytes of its numbered parts but the last, 0 until it is fixed
+	Refused   string            `json:"refused,omitempty"`   // why a hook refused it, which is then gone
+	Pieces    []Piece           `json:"pieces,omitempty"`    // of the first and last bytes, while a hook may want them
+	Digests   map[string][]byte `json:"digests,omitempty"`   // what the whole file must have, see Digest; it never is Done without
+	Ask       bool              `json:"ask,omitempty"`       // its completion has to be permitted, by a request
+	Types     []string          `json:"types,omitempty"`     // media types that its content may have; nil: any
+	Idle      time.Duration     `json:"idle,omitempty"`      // it may wait so long for its next byte; 0: 7 days
+	Longest   time.Duration     `json:"longest,omitempty"`   // it may take so long as a whole, 0: for ever
+	MaxSize   int64             `json:"maxSize,omitempty"`   // bytes that it may have, 0: no limit of its own
+	Data      string            `json:"data,omitempty"`      // what hooks are told of it: JSON from whoever permitted it
+	Verified  bool              `json:"verified,omitempty"`  // the digests are right
+	Released  bool              `json:"released,omitempty"`  // it was Held, and may appear
+	Confirmed bool              `json:"confirmed,omitempty"` // the application wants to keep it
 }
 
 // Phase is how far an upload has come. It only ever grows.
@@ -59,7 +63,7 @@ const (
 	Receiving Phase = iota + 1 // bytes are missing
 	Joining                    // all bytes are here; the store is making one object of them
 	Accepting                  // the object is whole; the hook is being asked
-	Held                       // the object waits for somebody's word
+	Held                       // the object is in quarantine: its client has done all, but it appears only when it is released
 	Done                       // it is there for everybody who may read it
 	Gone                       // it was removed or has expired, and is remembered for a while
 )
@@ -81,6 +85,10 @@ func (p Phase) String() string {
 	}
 	return "unknown"
 }
+
+// Whole tells whether the client has done all it can: the file is there, or
+// waits only for others.
+func (u *Record) Whole() bool { return u.Phase == Held || u.Phase == Done }
 
 // Ranges returns which bytes the loaded parts cover.
 func (u *Record) Ranges() extent.Set {

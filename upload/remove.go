@@ -43,7 +43,7 @@ func (s *Service) end(ctx context.Context, id string, wanted func(*Record) bool)
 	if err != nil || !wanted(u) {
 		return err
 	}
-	if u.full() && u.Phase < Done && !u.asks() {
+	if u.full() && (!u.Whole() && !u.asks() || u.Phase == Held && u.Meta.Released) {
 		// Only after the join it is known under which key the bytes are.
 		v, err := s.finishWithin(ctx, u, patience)
 		if v.Phase == Joining {

@@ -36,18 +36,20 @@ type Service struct {
 	Endpoint string
 	Hook     Hook // nil: nobody is asked or told
 
-	Key       Template      // where finished files appear; "" is DefaultKey
-	Overwrite bool          // whether a file replaces what is under its key already
-	Type      string        // media type of a file whose client names none; "" is application/octet-stream
-	Chunk     int64         // bytes: the hint for the store's grid where the client gives none
-	MaxSize   int64         // bytes per upload; 0: no limit but the format's
-	Quota     Quota         // per owner
-	Expire    time.Duration // an unfinished upload is removed so long after its last byte; 0: 7 days
-	Longest   time.Duration // an unfinished upload is removed so long after it was begun; 0: never for that
-	Keep      time.Duration // a finished one is removed so long after its last byte; 0: never
-	Confirm   time.Duration // a finished one that nobody has confirmed is; 0: no one has to
-	Hold      bool          // a finished one appears only when somebody has released it, see Release
-	Remember  time.Duration // so long an upload that was removed is told apart from one that never was; 0: 24 hours
+	Key         Template                  // where finished files appear; "" is DefaultKey
+	Overwrite   bool                      // whether a file replaces what is under its key already
+	Type        string                    // media type of a file whose client names none; "" is application/octet-stream
+	Chunk       int64                     // bytes: the hint for the store's grid where the client gives none
+	MaxSize     int64                     // bytes per upload; 0: no limit but the format's
+	Quota       Quota                     // per owner
+	Expire      time.Duration             // an unfinished upload is removed so long after its last byte; 0: 7 days
+	Longest     time.Duration             // an unfinished upload is removed so long after it was begun; 0: never for that
+	Keep        time.Duration             // a finished one is removed so long after its last byte; 0: never
+	Unconfirmed time.Duration             // a finished one that nobody has confirmed is; 0: nobody has to
+	Hold        bool                      // a finished one appears only when somebody has released it, see Release
+	Types       []string                  // media types that content may have, "image/*" for a family; nil: any
+	Sniff       func(first []byte) string // the media type of what begins so; needed where types are limited
+	Remember    time.Duration             // so long an upload that was removed is told apart from one that never was; 0: 24 hours
 
 	Log *slog.Logger     // nil: slog.Default
 	Now func() time.Time // nil: time.Now
@@ -128,6 +130,8 @@ type Chunk struct {
 //	WriteNumbered, Complete: the same by the numbers of parts   number.go
 //	Open     reads a finished file       get.go
 //	Link     tells where else it is      get.go
+//	Confirm  keeps it                    manage.go
+//	Release  ends its quarantine         manage.go
 //	Remove   ends it                     remove.go
 //	Withdraw the same, by a protocol     remove.go
 //	Run      does what is due            sweep.go

@@ -20,7 +20,7 @@ type State interface {
 	// Create keeps a new record with its parts, sets its Version to 1 and its
 	// Offset and Here by its parts. It answers ErrExists if there is a record
 	// of that id, or one of the same fingerprint, if that is not empty, whose
-	// phase is before Done, or, where the quota says Once, before Gone; ErrFull
+	// phase is before Held, or, where the quota says Once, before Gone; ErrFull
 	// if the quota does not allow it.
 	Create(ctx context.Context, u *Record, q Quota) error
 
@@ -53,7 +53,7 @@ type State interface {
 	// the parts), raises u.Version by one, and appends the events to the
 	// outbox, in one transaction. ErrChanged if the Version is not the one
 	// that is kept, ErrNotFound if there is no record, ErrExists if the
-	// fingerprint is that of another upload before Done.
+	// fingerprint is that of another upload before Held.
 	Save(ctx context.Context, u *Record, ev ...Event) error
 
 	// Find yields records without their parts: by Due, the earliest first, if

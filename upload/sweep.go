@@ -91,11 +91,11 @@ func (s *Service) Run(ctx context.Context) {
 // writer died with its process, without waiting until they are due.
 func (s *Service) resume(ctx context.Context) error {
 	var full []*Record
-	for u, err := range s.State.Find(ctx, Query{Endpoint: &s.Endpoint, Phases: []Phase{Receiving, Joining, Accepting}}) {
+	for u, err := range s.State.Find(ctx, Query{Endpoint: &s.Endpoint, Phases: []Phase{Receiving, Joining, Accepting, Held}}) {
 		if err != nil {
 			return stateError(err)
 		}
-		if u.full() && !u.asks() || len(u.Sources) > 0 {
+		if u.full() && !u.asks() && (u.Phase != Held || u.Meta.Released) || len(u.Sources) > 0 {
 			full = append(full, u)
 		}
 	}
@@ -138,13 +138,13 @@ func (s *Service) attend(ctx context.Context, u *Record) (err error) {
 			err = s.State.Save(ctx, u)
 		}
 		return err
-	case u.full() && u.Phase < Done && !u.asks():
+	case u.full() && (!u.Whole() && u.Phase < Done && !u.asks() || u.Phase == Held && u.Meta.Released):
 		_, err := s.finishWithin(ctx, u, takeover)
 		if errors.Is(err, ErrRefused) || errors.Is(err, errDigest) {
 			return nil
 		}
 		return err
-	case u.Phase == Receiving && len(u.Sources) > 0 && s.now().Before(u.Touched.Add(s.expire())):
+	case u.Phase == Receiving && len(u.Sources) > 0 && s.now().Before(u.Touched.Add(u.idle())):
 		v, err := s.assemble(ctx, u)
 		if err == nil && v.Phase == Receiving { // it waits for its sources
 			v.Due = s.now().Add(time.Minute)
@@ -158,7 +158,7 @@ func (s *Service) attend(ctx context.Context, u *Record) (err error) {
 // expireOne removes an upload to which nothing has come for too long, or puts
 // its day off: bytes that come do not touch Due, so that they cost less.
 func (s *Service) expireOne(ctx context.Context, u *Record) error {
-	at := s.Expires(u)
+	at := s.ends(u)
 	if at.IsZero() {
 		u.Due = time.Time{}
 		return s.State.Save(ctx, u)
@@ -168,7 +168,7 @@ func (s *Service) expireOne(ctx context.Context, u *Record) error {
 		return s.State.Save(ctx, u)
 	}
 	return s.remove(ctx, u.ID, func(u *Record) bool {
-		at := s.Expires(u)
+		at := s.ends(u)
 		return !at.IsZero() && !s.now().Before(at) && (u.Phase == Done || !u.full() || u.asks())
 	})
 }

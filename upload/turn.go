@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/muleteer/muleteer/extent"
@@ -21,8 +23,42 @@ type Piece struct {
 	Bytes []byte `json:"bytes"`
 }
 
+// watches tells whether somebody wants to see what is in a file.
+func (s *Service) watches(u *Record) bool {
+	return !u.Partial && (s.Hook != nil || s.Sniff != nil && (s.Types != nil || u.Meta.Types != nil))
+}
+
+// judge refuses a file whose first bytes show it to be of a media type that may
+// not come.
+func (s *Service) judge(u *Record, first []byte) error {
+	if s.Sniff == nil || s.Types == nil && u.Meta.Types == nil {
+		return nil
+	}
+	found := s.Sniff(first)
+	for _, types := range [...][]string{s.Types, u.Meta.Types} {
+		if types != nil && !slices.ContainsFunc(types, func(t string) bool { return within(found, t) }) {
+			return &Refusal{Status: 415, Reason: fmt.Sprintf("This is %s, and only %s may come.", found, strings.Join(types, ", "))}
+		}
+	}
+	return nil
+}
+
+// within tells whether a media type is the one that is named, or of its family.
+func within(found, named string) bool {
+	found, _, _ = strings.Cut(found, ";")
+	if family, ok := strings.CutSuffix(named, "/*"); ok {
+		return named == "*/*" || strings.HasPrefix(found, family+"/")
+	}
+	return strings.EqualFold(found, named)
+}
+
 // ask asks the hook whether a turn may happen.
 func (s *Service) ask(ctx context.Context, u *Record, k Kind) (Verdict, error) {
+	if k == FirstBytes {
+		if err := s.judge(u, s.turn(u, k, "").First); err != nil {
+			return Verdict{}, err
+		}
+	}
 	if s.Hook == nil {
 		return Verdict{}, nil
 	}

@@ -49,7 +49,7 @@ func (s *Service) Write(ctx context.Context, id string, c Chunk) (*Record, error
 	}
 	// From here on the client's leaving must not undo what it has brought.
 	ctx = context.WithoutCancel(ctx)
-	if u.full() && u.Phase != Done {
+	if u.full() && !u.Whole() {
 		if u, err = s.finishWithin(ctx, u, patience); err != nil {
 			return u, err
 		}
@@ -70,14 +70,14 @@ func (s *Service) Write(ctx context.Context, id string, c Chunk) (*Record, error
 			return t.u, stateError(err)
 		}
 	}
-	if s.Hook != nil && c.Body != nil {
+	if s.watches(t.u) && c.Body != nil {
 		t.seen = &watch{Reader: c.Body, pos: c.At, size: max(t.u.Size, c.Size)}
 		t.body.r = t.seen
 	}
 	if err = t.take(ctx, e); err == nil || !t.whole() {
 		err = cmp.Or(err, t.inspect(ctx))
 	}
-	if t.u.full() && t.u.Phase != Done {
+	if t.u.full() && !t.u.Whole() {
 		// Also for a client that left right after its last byte.
 		u, failed := s.finishWithin(ctx, t.u, patience)
 		return u, s.lose(ctx, id, cmp.Or(err, failed))

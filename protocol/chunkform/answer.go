@@ -53,7 +53,7 @@ func (a *answer) told(u *upload.Record, err error) error {
 func (a *answer) fields(u *upload.Record) map[string]any {
 	fields := map[string]any{
 		"ok": true, "id": u.ID, "name": u.Meta.Name, "url": a.URL.To(a.r, "/files/"+u.ID),
-		"size": nil, "received": u.Here, "complete": u.Phase == upload.Done,
+		"size": nil, "received": u.Here, "complete": u.Whole(),
 	}
 	if u.Size >= 0 {
 		fields["size"] = u.Size

@@ -15,12 +15,12 @@ const grace = 24 * time.Hour
 // open returns the upload of q that is not there yet, or nil. There is one at
 // most: State.Create sees to that.
 func (h *handler) open(ctx context.Context, q *request) (*upload.Record, error) {
-	return h.find(ctx, q, upload.Receiving, upload.Joining, upload.Accepting, upload.Held)
+	return h.find(ctx, q, upload.Receiving, upload.Joining, upload.Accepting)
 }
 
 // done returns the newest finished upload of q, if it is not old, or nil.
 func (h *handler) done(ctx context.Context, q *request) (*upload.Record, error) {
-	u, err := h.find(ctx, q, upload.Done)
+	u, err := h.find(ctx, q, upload.Held, upload.Done)
 	if u != nil && !h.recent(u) {
 		u = nil
 	}

@@ -30,7 +30,7 @@ func (h *handler) probe(a *answer) error {
 	if s.query.Get("probe") == "list" {
 		return a.list(u)
 	}
-	if u == nil || u.Phase != upload.Done && !q.here(u) {
+	if u == nil || !u.Whole() && !q.here(u) {
 		a.missing()
 		return nil
 	}
@@ -105,7 +105,7 @@ func (a *answer) list(u *upload.Record) error {
 	fields := map[string]any{"skipUpload": false}
 	if u != nil {
 		fields = a.fields(u)
-		fields["skipUpload"] = u.Phase == upload.Done
+		fields["skipUpload"] = u.Whole()
 	}
 	fields["uploaded"], fields["needMerge"] = uploaded, false
 	wire.JSON(a.w, http.StatusOK, fields)

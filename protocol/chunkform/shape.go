@@ -29,11 +29,11 @@ func pluploadFailure(_ *answer, f failure, m map[string]any) {
 }
 
 func kendoSuccess(a *answer, u *upload.Record, m map[string]any) {
-	m["uploaded"], m["fileUid"] = u.Phase == upload.Done, a.q.id
+	m["uploaded"], m["fileUid"] = u.Whole(), a.q.id
 }
 
 func cloudinarySuccess(a *answer, u *upload.Record, m map[string]any) {
-	m["done"], m["bytes"], m["public_id"], m["secure_url"] = u.Phase == upload.Done, u.Here, u.ID, m["url"]
+	m["done"], m["bytes"], m["public_id"], m["secure_url"] = u.Whole(), u.Here, u.ID, m["url"]
 }
 
 func cloudinaryFailure(_ *answer, f failure, m map[string]any) {

@@ -24,7 +24,7 @@ func (h *handler) write(ctx context.Context, q *request, c *content) (*upload.Re
 		switch {
 		case u == nil:
 			u, err = h.begin(ctx, q, c)
-		case u.Phase == upload.Done:
+		case u.Whole():
 			err = h.compare(ctx, q, c, u)
 		default:
 			u, err = h.put(ctx, q, c, u)
@@ -72,7 +72,7 @@ func (h *handler) supersede(ctx context.Context, u *upload.Record) error {
 	if u.Phase != upload.Receiving {
 		// Its bytes are all here, and nobody throws away a whole file.
 		u, err := h.s.Settle(ctx, u.ID)
-		if err == nil && u.Phase != upload.Done {
+		if err == nil && !u.Whole() {
 			err = upload.ErrBusy
 		}
 		return err
@@ -102,7 +102,7 @@ func (h *handler) begin(ctx context.Context, q *request, c *content) (*upload.Re
 	}
 	// Who sends a file that another one has finished just now ends with the same
 	// file; what was sent long ago, or by those who begin anew, is another.
-	old, err := h.find(ctx, q, upload.Done)
+	old, err := h.find(ctx, q, upload.Held, upload.Done)
 	if err != nil {
 		return nil, err
 	}

@@ -9,12 +9,12 @@ import (
 // open returns the upload of q that is not there yet, or nil. There is one at
 // most: State.Create sees to that.
 func (h *handler) open(ctx context.Context, q *request) (*upload.Record, error) {
-	return h.find(ctx, q, upload.Receiving, upload.Joining, upload.Accepting, upload.Held)
+	return h.find(ctx, q, upload.Receiving, upload.Joining, upload.Accepting)
 }
 
 // done returns the newest finished upload of q, or nil.
 func (h *handler) done(ctx context.Context, q *request) (*upload.Record, error) {
-	return h.find(ctx, q, upload.Done)
+	return h.find(ctx, q, upload.Held, upload.Done)
 }
 
 func (h *handler) find(ctx context.Context, q *request, phases ...upload.Phase) (*upload.Record, error) {

@@ -63,7 +63,7 @@ func (h *handler) mine(ctx context.Context, q *request) (*upload.Record, error) 
 	}
 	if u.Phase != upload.Receiving {
 		// Its bytes are all here, and nobody throws away a whole file.
-		if u, err = h.s.Settle(ctx, u.ID); err == nil && u.Phase != upload.Done {
+		if u, err = h.s.Settle(ctx, u.ID); err == nil && !u.Whole() {
 			err = upload.ErrBusy
 		}
 		return nil, err

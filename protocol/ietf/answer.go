@@ -47,7 +47,7 @@ func (a *answer) told(c content, err error) error {
 	if err != nil {
 		return err
 	}
-	if c.complete && u.Phase != upload.Done && u.Phase != upload.Held {
+	if c.complete && !u.Whole() {
 		return upload.ErrBusy // all bytes are here, but not yet the file
 	}
 	if a.resumable {
@@ -157,7 +157,7 @@ func (a *answer) judge(err error) (code int, id problemID, known bool) {
 	is := func(target error) bool { return errors.Is(err, target) }
 	u := a.seen
 	switch {
-	case u != nil && a.resumed && u.Phase == upload.Done && (is(upload.ErrComplete) || is(upload.ErrOffset) || is(upload.ErrSize) || is(upload.ErrTooLarge)):
+	case u != nil && a.resumed && u.Whole() && (is(upload.ErrComplete) || is(upload.ErrOffset) || is(upload.ErrSize) || is(upload.ErrTooLarge)):
 		return http.StatusBadRequest, a.v.completed, true
 	case is(errMedia):
 		return http.StatusUnsupportedMediaType, blank, true
@@ -251,7 +251,7 @@ func (a *answer) state(err error, code int) {
 		// What cannot be removed now expires.
 		_ = a.service.Withdraw(context.WithoutCancel(a.r.Context()), u.ID)
 		return
-	case u.Phase == upload.Done:
+	case u.Whole():
 		return
 	}
 	a.v.setComplete(h, false)

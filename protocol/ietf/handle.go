@@ -63,7 +63,7 @@ func (a *answer) append(id string) error {
 	a.seen.ID = id
 	a.inform = a.interim()
 	err = a.write(c)
-	if u := a.seen; err == nil && u.Phase == upload.Done && !c.complete && a.body.got == 0 && c.at == u.Size {
+	if u := a.seen; err == nil && u.Whole() && !c.complete && a.body.got == 0 && c.at == u.Size {
 		err = upload.ErrComplete
 	}
 	return a.told(c, err)
@@ -126,7 +126,7 @@ func (a *answer) head(id string) (err error) {
 	}
 	u, h := a.seen, a.w.Header()
 	h.Set(offset, decimal(u.Offset))
-	a.v.setComplete(h, u.Phase == upload.Done)
+	a.v.setComplete(h, u.Whole())
 	if u.Size >= 0 {
 		h.Set(length, decimal(u.Size))
 	}

@@ -197,7 +197,7 @@ func (h *handler) expires(header http.Header, u *upload.Record) {
 // offset tells where the upload stands, unless that would say that it is
 // complete while it is not, or it is a concatenation that is not.
 func offset(header http.Header, u *upload.Record) {
-	if u.Phase != upload.Done && (len(u.Sources) > 0 || u.Offset == u.Size) {
+	if !u.Whole() && (len(u.Sources) > 0 || u.Offset == u.Size) {
 		return
 	}
 	header.Set("Upload-Offset", strconv.FormatInt(u.Offset, 10))

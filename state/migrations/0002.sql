@@ -1,6 +1,10 @@
 -- The target to which an upload came; empty for the one that there always is.
 alter table upload add column endpoint text not null default '';
 
+-- A whole file, in quarantine or not, is in nobody's way.
+drop index upload_claim;
+create unique index upload_claim on upload (fingerprint) where fingerprint <> '' and phase < 4;
+
 drop index upload_owner;
 drop index upload_open;
 create index upload_owner on upload (endpoint, owner);

@@ -111,7 +111,7 @@ var records = []promise{
 			t.equal("name", t.load(u.ID).Meta.Name, "first")
 		}
 	}},
-	{"Create answers ErrExists for a fingerprint whose upload is before Done", func(t *tester) {
+	{"Create answers ErrExists for a fingerprint whose upload is before Held", func(t *tester) {
 		for p := upload.Receiving; p <= upload.Gone; p++ {
 			u := t.record(10)
 			u.Phase, u.Fingerprint = p, "print-"+p.String()
@@ -119,7 +119,7 @@ var records = []promise{
 			other := t.record(10)
 			other.Fingerprint = u.Fingerprint
 			want := upload.ErrExists
-			if p >= upload.Done {
+			if p >= upload.Held {
 				want = nil
 			}
 			t.is(t.Create(t.ctx, other, upload.Quota{}), want)

@@ -62,7 +62,7 @@ var saves = []promise{
 		t.equal("Offset, Here", []int64{l.Offset, l.Here}, []int64{10, 10})
 		t.parts(u, plain(0, 10))
 	}},
-	{"Save cannot take the fingerprint of another upload before Done", func(t *tester) {
+	{"Save cannot take the fingerprint of another upload before Held", func(t *tester) {
 		a, b := t.record(1), t.record(1)
 		a.Fingerprint = "f"
 		t.create(a)

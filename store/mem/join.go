@@ -34,6 +34,10 @@ func (s *Store) Join(ctx context.Context, o store.Object, parts []store.Part) (s
 		if u.final.CRC != final.CRC || u.final.Size != final.Size {
 			return store.Final{}, fmt.Errorf("other parts than those that were joined: %w", store.ErrParts)
 		}
+		if u.hidden && !o.Hidden {
+			u.hidden = false
+			s.publish(o, u, &final)
+		}
 		return *u.final, nil
 	}
 	if s.options.Cell == 0 {

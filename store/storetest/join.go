@@ -19,6 +19,7 @@ var joinPromises = []promise{
 	{"Join may be called concurrently", joinConcurrent},
 	{"Join makes the object appear at once and whole", joinAppears},
 	{"Join of a hidden object shows nothing", joinHidden},
+	{"Join of an object that was hidden makes it appear", joinShown},
 }
 
 func joinSizes(t *testing.T, s store.Store) {
@@ -175,6 +176,29 @@ func joinHidden(t *testing.T, s store.Store) {
 	x.verify()
 	z.verify()
 	wantKeys(t, z.s, "part")
+}
+
+func joinShown(t *testing.T, s store.Store) {
+	for i, size := range []int64{50_000, 0, 50_000} {
+		x := send(t, s, size, store.Spec{Key: "shown", Hidden: true})
+		x.whole()
+		x.join()
+		x.verify()
+		x.o.Hidden, x.o.Joined = false, false
+		final := x.join()
+		if want := store.Beside("shown", i); final.Key != want || x.o.Key != want {
+			t.Errorf("it appeared as %q, want %q", final.Key, want)
+		}
+		x.verify()
+		x.s = reopen(x.s) // and once more, after a crash that lost the answer
+		x.o.Joined, x.o.Key = false, "shown"
+		if again := x.join(); again != final {
+			t.Errorf("repeated, Join tells %+v, not %+v", again, final)
+		}
+		x.verify()
+		s = x.s
+	}
+	wantKeys(t, s, "shown", "shown (1)", "shown (2)")
 }
 
 // wantKeys checks which objects have appeared, if the store can tell.
