@@ -9,9 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/muleteer/muleteer/store"
 	"github.com/muleteer/muleteer/upload"
@@ -79,7 +81,7 @@ func kill(t *testing.T, path, level string, n int) (acked []store.Part) {
 
 // inspect opens what a victim left and looks for what it had acknowledged.
 func inspect(t *testing.T, path string, o Options, acked []store.Part) {
-	s, err := Open(t.Context(), "sqlite:"+path, o)
+	s, err := takeOver(t.Context(), path, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,10 +108,22 @@ func inspect(t *testing.T, path string, o Options, acked []store.Part) {
 	}
 }
 
+// takeOver opens a database that somebody else has just let go of. A process
+// that is being started has what its parent had open, for a moment longer.
+func takeOver(ctx context.Context, path string, o Options) (State, error) {
+	for began := time.Now(); ; {
+		s, err := Open(ctx, "sqlite:"+path, o)
+		if !errors.Is(err, store.ErrInUse) || time.Since(began) > 10*time.Second {
+			return s, err
+		}
+		runtime.Gosched()
+	}
+}
+
 // live is the victim: it adds parts and says so, until it is killed.
 func live(path string) int {
 	ctx := context.Background()
-	s, err := Open(ctx, "sqlite:"+path, Options{Process: os.Getenv("MULETEER_TEST_LEVEL") == "process"})
+	s, err := takeOver(ctx, path, Options{Process: os.Getenv("MULETEER_TEST_LEVEL") == "process"})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
