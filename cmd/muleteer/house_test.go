@@ -354,6 +354,45 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// A request that was not answered is none that went well.
+func TestMetricsOfBrokenRequests(t *testing.T) {
+	t.Parallel()
+	h, log := testHouse(t, func(s *settings) { s.Verbose = true })
+	h.log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	server := httptest.NewServer(h.logged(h.recovered(h.metrics.count("tried", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/late":
+			w.WriteHeader(http.StatusAccepted)
+			_ = http.NewResponseController(w).Flush()
+			panic("a bug")
+		case "/bug":
+			panic("a bug")
+		case "/abort":
+			panic(http.ErrAbortHandler)
+		}
+	})))))
+	defer server.Close()
+	for _, path := range []string{"/late", "/bug", "/abort", "/"} {
+		if resp, err := http.Get(server.URL + path); err == nil {
+			resp.Body.Close()
+		}
+	}
+	_, body := do(t, "GET", served(t, h)+"/metrics", "")
+	for _, want := range []string{
+		`muleteer_requests_total{code="200",protocol="tried"} 1`,
+		`muleteer_requests_total{code="500",protocol="tried"} 1`,
+		`muleteer_requests_total{code="aborted",protocol="tried"} 2`,
+		"muleteer_panics_total 2", "muleteer_open_requests 1",
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the metrics lack %s", want)
+		}
+	}
+	if n := strings.Count(log.String(), "status=aborted"); n != 2 {
+		t.Errorf("%d requests are logged as aborted: %s", n, log)
+	}
+}
+
 type deadState struct{ state.State }
 
 func (deadState) Ping(context.Context) error { return errors.New("dead") }

@@ -28,7 +28,7 @@ func newMetrics() *metrics {
 			Name: "muleteer_uploads_total", Help: "Uploads that ended, by protocol and outcome: finished, removed, expired.",
 		}, []string{"protocol", "outcome"}),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "muleteer_requests_total", Help: "Requests that were answered, by protocol and status code.",
+			Name: "muleteer_requests_total", Help: "Requests, by protocol and status code; those whose connection was closed instead of an answer are aborted.",
 		}, []string{"protocol", "code"}),
 		bytes: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "muleteer_bytes_received_total", Help: "Bytes of request bodies.",
@@ -56,8 +56,12 @@ func (m *metrics) count(protocol string, next http.Handler) http.Handler {
 		m.open.Inc()
 		seen := &watched{ResponseWriter: w}
 		defer func() {
+			p := recover()
 			m.open.Dec()
-			m.requests.WithLabelValues(protocol, strconv.Itoa(seen.code())).Inc()
+			m.requests.WithLabelValues(protocol, seen.code(p)).Inc()
+			if p != nil {
+				panic(p)
+			}
 		}()
 		if r.Body != nil && r.Body != http.NoBody {
 			r.Body = &counted{r.Body, m.bytes}
@@ -101,9 +105,19 @@ func (w *watched) Write(p []byte) (int, error) {
 // Unwrap is for http.ResponseController.
 func (w *watched) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-func (w *watched) code() int {
-	if w.status == 0 {
-		return http.StatusOK
+// aborted stands for the status of a request whose connection was closed
+// instead of an answer, or in the middle of one.
+const aborted = "aborted"
+
+// code is the status of a request that has ended, by a panic unless p is nil.
+func (w *watched) code(p any) string {
+	switch {
+	case p == http.ErrAbortHandler, p != nil && w.status != 0:
+		return aborted
+	case p != nil:
+		return strconv.Itoa(http.StatusInternalServerError) // which recovered answers
+	case w.status == 0:
+		return strconv.Itoa(http.StatusOK)
 	}
-	return w.status
+	return strconv.Itoa(w.status)
 }

@@ -45,8 +45,12 @@ func (h *house) logged(next http.Handler) http.Handler {
 		began := time.Now()
 		seen := &watched{ResponseWriter: w}
 		defer func() {
+			p := recover()
 			h.log.Debug("request", "method", r.Method, "path", r.URL.Path, "from", r.RemoteAddr,
-				"range", r.Header.Get("Content-Range"), "status", seen.code(), "took", time.Since(began).Round(time.Microsecond))
+				"range", r.Header.Get("Content-Range"), "status", seen.code(p), "took", time.Since(began).Round(time.Microsecond))
+			if p != nil {
+				panic(p)
+			}
 		}()
 		next.ServeHTTP(seen, r)
 	})
