@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 )
 
@@ -12,8 +13,11 @@ import (
 // It can only be free of deadlocks if nobody who holds some waits for more
 // without end: whoever cannot go on has to give back what it holds, which a
 // store does by making it durable. Methods may be called concurrently.
+//
+// A nil Budget is memory without a bound.
 type Budget struct {
 	size int64
+	of   *Budget // of which this one is a share, or nil
 
 	mu      sync.Mutex
 	free    int64
@@ -30,8 +34,24 @@ type claim struct {
 // NewBudget returns a budget of size bytes.
 func NewBudget(size int64) *Budget { return &Budget{size: size, free: size} }
 
+// Share returns a budget of at most n bytes that come out of b. So somebody who
+// holds memory while a store works for him leaves the rest of b to the store:
+// then both go on, although one waits for the other. Free tells of the share
+// alone.
+func (b *Budget) Share(n int64) *Budget {
+	if b == nil {
+		return nil
+	}
+	return &Budget{size: min(n, b.size), free: min(n, b.size), of: b}
+}
+
 // Size returns the bytes of the whole budget.
-func (b *Budget) Size() int64 { return b.size }
+func (b *Budget) Size() int64 {
+	if b == nil {
+		return math.MaxInt64
+	}
+	return b.size
+}
 
 // Reclaim adds somebody who holds what he can spare: f is called when n bytes
 // are wanted and not there, and gives back what it can, at once. It must be
@@ -40,13 +60,21 @@ func (b *Budget) Reclaim(f func(n int64)) { b.reclaim = append(b.reclaim, f) }
 
 // Try takes n bytes if they are there and nobody waits for them.
 func (b *Budget) Try(n int64) bool {
-	if b.take(n) {
+	if b == nil {
 		return true
 	}
-	for _, f := range b.reclaim {
-		f(n)
+	taken := b.take(n)
+	if !taken && len(b.reclaim) > 0 {
+		for _, f := range b.reclaim {
+			f(n)
+		}
+		taken = b.take(n)
 	}
-	return b.take(n)
+	if taken && !b.of.Try(n) {
+		b.give(n)
+		return false
+	}
+	return taken
 }
 
 func (b *Budget) take(n int64) bool {
@@ -62,11 +90,23 @@ func (b *Budget) take(n int64) bool {
 // Take takes n bytes, and waits for them until ctx ends. More than there will
 // ever be is an error.
 func (b *Budget) Take(ctx context.Context, n int64) error {
+	if b == nil || b.Try(n) {
+		return nil
+	}
+	if err := b.wait(ctx, n); err != nil {
+		return err
+	}
+	err := b.of.Take(ctx, n)
+	if err != nil {
+		b.give(n)
+	}
+	return err
+}
+
+// wait takes n bytes of b alone.
+func (b *Budget) wait(ctx context.Context, n int64) error {
 	if n > b.size {
 		return fmt.Errorf("%d bytes of memory are wanted, and the budget has %d", n, b.size)
-	}
-	if b.Try(n) {
-		return nil
 	}
 	b.mu.Lock()
 	c := &claim{n, make(chan struct{})}
@@ -101,6 +141,15 @@ func (b *Budget) Take(ctx context.Context, n int64) error {
 
 // Give gives n bytes back.
 func (b *Budget) Give(n int64) {
+	if b == nil {
+		return
+	}
+	b.of.Give(n)
+	b.give(n)
+}
+
+// give gives n bytes back to b alone.
+func (b *Budget) give(n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.free += n; b.free > b.size {

@@ -151,3 +151,62 @@ func TestBudgetIsNeverExceeded(t *testing.T) {
 		t.Errorf("%d bytes were lost", size-b.Free())
 	}
 }
+
+// Who holds memory of a share and then needs some of the rest is not in the way
+// of those for whose memory he waits, however many they are.
+func TestBudgetShareLeavesTheRest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBudget(100)
+		held := b.Share(50)
+		if held.Size() != 50 || b.Share(200).Size() != 100 {
+			t.Errorf("a share has %d bytes", held.Size())
+		}
+		if err := held.Take(t.Context(), 51); err == nil {
+			t.Error("51 of 50 bytes were given out")
+		}
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				if err := held.Take(t.Context(), 25); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(time.Second) // all who can have got theirs by then
+				for range 3 {
+					if err := b.Take(t.Context(), 40); err != nil {
+						t.Error(err)
+					}
+					time.Sleep(time.Millisecond)
+					b.Give(40)
+				}
+				held.Give(25)
+			})
+		}
+		wg.Wait()
+		if b.Free() != 100 || held.Free() != 50 {
+			t.Errorf("%d and %d bytes were lost", 100-b.Free(), 50-held.Free())
+		}
+		if !b.Try(80) || held.Try(30) || !held.Try(20) || b.Try(1) {
+			t.Error("a share is not taken out of the whole")
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := held.Take(ctx, 30); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		b.Give(80)
+		if err := held.Take(t.Context(), 30); err != nil || b.Free() != 50 || held.Free() != 0 {
+			t.Errorf("%v, %d, %d", err, b.Free(), held.Free())
+		}
+	})
+}
+
+// Without a budget there is no bound.
+func TestBudgetOfNothing(t *testing.T) {
+	t.Parallel()
+	var b *Budget
+	if err := b.Take(t.Context(), 1<<60); err != nil || !b.Share(1).Try(1<<60) || b.Size() < 1<<60 {
+		t.Error(err)
+	}
+	b.Give(1 << 60)
+}

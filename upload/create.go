@@ -83,6 +83,14 @@ func (s *Service) takeWhole(ctx context.Context, n New, c *Chunk) (u *Record, er
 		c.Len >= 0 && size >= 0 && c.Len != size {
 		return nil, nil, false
 	}
+	room := max(size, c.Len) // bytes
+	if room < 0 {
+		room = Small
+	}
+	if !s.Memory.Try(room) {
+		return nil, nil, false // the store takes what it can, and makes who sends wait
+	}
+	defer s.Memory.Give(room)
 	body, err := io.ReadAll(io.LimitReader(c.Body, Small+1))
 	// What was read is given back to the general way, which knows what to do
 	// with a body that is broken, too long or too short.

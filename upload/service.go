@@ -42,6 +42,7 @@ type Service struct {
 	Chunk       int64                     // bytes: the hint for the store's grid where the client gives none
 	MaxSize     int64                     // bytes per upload; 0: no limit but the format's
 	Quota       Quota                     // per owner
+	Memory      *store.Budget             // for small files that are held whole; nil: no bound
 	Expire      time.Duration             // an unfinished upload is removed so long after its last byte; 0: 7 days
 	Longest     time.Duration             // an unfinished upload is removed so long after it was begun; 0: never for that
 	Keep        time.Duration             // a finished one is removed so long after its last byte; 0: never

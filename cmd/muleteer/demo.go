@@ -78,7 +78,7 @@ func (h *house) sample(path string) door {
 	links := wire.Public(h.settings.PublicURL)
 	scope := func(r *http.Request) string { return h.scope(r) + "\x00" + r.URL.Query().Get("upload_token") }
 	ranges := contentrange.Handler(h.service, contentrange.Options{Base: path + "/", URL: links, Scope: scope, Fields: photo.Fields})
-	chunks := chunkform.Handler(h.service, chunkform.Options{URL: links, Scope: h.scope})
+	chunks := h.chunks()
 	forms := plain.Handler(h.service, plain.Options{URL: links, Piece: chunkform.Piece})
 	named := func(r *http.Request, _ wire.Glimpse) bool {
 		return len(strings.TrimPrefix(r.URL.Path, path)) > 1 && !plain.Form(r)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"mime"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"github.com/muleteer/muleteer/protocol/ietf"
 	"github.com/muleteer/muleteer/protocol/plain"
 	"github.com/muleteer/muleteer/protocol/tus"
+	"github.com/muleteer/muleteer/store"
 )
 
 // entrance is one row of a door: a protocol, and how its requests show that
@@ -45,7 +47,7 @@ func (h *house) front() door {
 	standard := ietf.Handler(h.service, ietf.Options{Base: "/rufh/", URL: links})
 	ranges := contentrange.Handler(h.service, contentrange.Options{Base: "/upload/", URL: links, Scope: h.scope})
 	ponds := filepond.Handler(h.service, filepond.Options{Base: "/upload/"})
-	chunks := chunkform.Handler(h.service, chunkform.Options{URL: links, Scope: h.scope})
+	chunks := h.chunks()
 	forms := plain.Handler(h.service, plain.Options{URL: links, Piece: chunkform.Piece})
 	return door{waits: chunkform.Late, rows: []entrance{
 		{"tus", func(r *http.Request, _ wire.Glimpse) bool { return r.Header.Get("Tus-Resumable") != "" }, resumable},
@@ -63,7 +65,7 @@ func (h *house) front() door {
 // side is the door of /form/, which takes chunks, and forms that have none.
 func (h *house) side() door {
 	links := wire.Public(h.settings.PublicURL)
-	chunks := chunkform.Handler(h.service, chunkform.Options{URL: links, Scope: h.scope})
+	chunks := h.chunks()
 	forms := plain.Handler(h.service, plain.Options{URL: links, Piece: chunkform.Piece})
 	late := func(wire.Glimpse) bool { return true }
 	return door{waits: late, rows: []entrance{
@@ -72,14 +74,31 @@ func (h *house) side() door {
 	}}
 }
 
+// chunks takes what browsers send in pieces.
+func (h *house) chunks() http.Handler {
+	return chunkform.Handler(h.service, chunkform.Options{
+		URL: wire.Public(h.settings.PublicURL), Scope: h.scope, Memory: h.held,
+	})
+}
+
 // through is a door as a handler.
 func (h *house) through(d door) http.Handler {
 	rows := make([]entrance, len(d.rows))
 	for i, e := range d.rows {
 		rows[i] = entrance{e.protocol, e.speaks, h.metrics.count(e.protocol, e.handler)}
 	}
+	busy := h.metrics.count("chunkform", http.HandlerFunc(crowded))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		g := d.look(w, r)
+		p := &peeked{ReadCloser: r.Body, control: http.NewResponseController(w), memory: h.held}
+		defer p.release()
+		g, err := d.look(p, r)
+		if err != nil {
+			busy.ServeHTTP(w, r)
+			return
+		}
+		if p.room > 0 {
+			r = g.With(r)
+		}
 		if d.marks != nil {
 			r = d.marks(r, g)
 		}
@@ -159,16 +178,16 @@ const (
 	wholeLook  = chunkform.HoldLimit + secondLook
 )
 
-// look reads the beginning of a body that has fields, and puts it back.
-func (d door) look(w http.ResponseWriter, r *http.Request) wire.Glimpse {
+// look reads the beginning of a body that has fields, and puts it back. It is
+// an error if there is no memory for that.
+func (d door) look(p *peeked, r *http.Request) (wire.Glimpse, error) {
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch {
 	case r.Body == nil || r.Body == http.NoBody || r.Header.Get("Tus-Resumable") != "":
-		return wire.Glimpse{}
+		return wire.Glimpse{}, nil
 	case kind != "multipart/form-data" && kind != "application/json" && kind != "application/x-www-form-urlencoded":
-		return wire.Glimpse{}
+		return wire.Glimpse{}, nil
 	}
-	p := &peeked{ReadCloser: r.Body, control: http.NewResponseController(w)}
 	r.Body = p
 	var g wire.Glimpse
 	for _, n := range [...]int{firstLook, secondLook} {
@@ -178,13 +197,23 @@ func (d door) look(w http.ResponseWriter, r *http.Request) wire.Glimpse {
 		}
 	}
 	if g.File != nil && !g.Whole && !chunkform.Speaks(r, g) && d.waits(g) {
-		p.fill(wholeLook)
+		if err := p.hold(r); err != nil {
+			return g, err
+		}
+		p.fill(cap(p.head))
 		g = wire.Glance(r, p.head, p.err == io.EOF)
 	}
 	if p.err == nil || p.err == io.EOF {
 		_ = p.control.SetReadDeadline(time.Time{}) // who reads on sets another
 	}
-	return g
+	return g, nil
+}
+
+// crowded refuses what cannot be looked at now. Its body is read, as a browser
+// that is still sending would not see the answer.
+func crowded(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.CopyN(io.Discard, wire.Body(w, r), wholeLook)
+	wire.Problem(w, http.StatusServiceUnavailable, "", "Too much is being sent at once. Try again soon.")
 }
 
 // peeked is a body of which the beginning was read already.
@@ -192,7 +221,36 @@ type peeked struct {
 	io.ReadCloser
 	control *http.ResponseController
 	head    []byte
-	err     error // by which reading has ended
+	err     error         // by which reading has ended
+	memory  *store.Budget // for more than a second look
+	room    int64         // bytes that are taken of it
+}
+
+// lookPatience is how long a body waits for the memory in which it is looked at.
+const lookPatience = 20 * time.Second
+
+// hold makes room for all of a body, or as much of it as is looked at. Who sends
+// waits as long.
+func (p *peeked) hold(r *http.Request) error {
+	room := min(wholeLook, p.memory.Size())
+	if r.ContentLength >= 0 {
+		room = min(room, r.ContentLength+1) // to see that no more comes
+	}
+	wait, cancel := context.WithTimeout(r.Context(), lookPatience)
+	defer cancel()
+	if err := p.memory.Take(wait, room); err != nil {
+		return err
+	}
+	p.room = room
+	p.head = append(make([]byte, 0, max(int(room), len(p.head))), p.head...)
+	return nil
+}
+
+// release gives the memory back. What was put back of the body is lost.
+func (p *peeked) release() {
+	p.head = nil
+	p.memory.Give(p.room)
+	p.room = 0
 }
 
 // fill reads until n bytes are here, or no more come.
@@ -213,7 +271,7 @@ func (p *peeked) Read(b []byte) (int, error) {
 	if len(p.head) > 0 {
 		n := copy(b, p.head)
 		if p.head = p.head[n:]; len(p.head) == 0 {
-			p.head = nil // it may be large, and the request long
+			p.release() // it may be large, and the request long
 		}
 		return n, nil
 	}

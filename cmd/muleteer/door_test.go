@@ -3,12 +3,20 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/muleteer/muleteer/protocol/chunkform"
+	"github.com/muleteer/muleteer/state"
+	"github.com/muleteer/muleteer/store"
+	"github.com/muleteer/muleteer/store/mem"
 	"github.com/muleteer/muleteer/upload"
 )
 
@@ -206,6 +214,85 @@ func TestLargeFormsAtTheDoor(t *testing.T) {
 			t.Errorf("%s: %d %s, %q", path, resp.StatusCode, body, got)
 		}
 	}
+}
+
+// Forms that have to be looked at whole share half of the memory: who finds
+// none waits, and is asked to come again when that takes long. Nobody else has
+// to wait for them.
+func TestMemoryAtTheDoor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := settings{Key: "{id}/{name}", ChunkSize: 1 << 20}
+		memory := store.NewBudget(4 << 20)
+		k := &kept{Store: mem.New(mem.Options{}), State: state.Memory(nil), memory: memory, closeStore: func() error { return nil }}
+		defer k.close()
+		h := newHouse(s, k, slog.New(slog.DiscardHandler))
+		handler := h.through(h.front())
+		post := func(body io.Reader) *httptest.ResponseRecorder {
+			r := httptest.NewRequest("POST", "/upload", body)
+			r.Header.Set("Content-Type", formX)
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, r)
+			return w
+		}
+		const size = 3 << 19
+		chunk := func(id string, i int) string {
+			metadata := fmt.Sprintf(`metadata={"chunkIndex":%d,"totalChunks":2,"totalFileSize":%d,"uploadUid":%q}`, i, 2*size, id)
+			return file("files", "a", strings.Repeat("x", size)) + fields(metadata) + formEnd
+		}
+		slow, sender := io.Pipe()
+		first := make(chan int)
+		go func() { first <- post(slow).Code }()
+		body := chunk("a", 0)
+		if _, err := io.WriteString(sender, body[:size]); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if held := memory.Size() - memory.Free(); held > memory.Size()/2 || held < size {
+			t.Errorf("a form of %d bytes takes %d", size, held)
+		}
+		began := time.Now()
+		if w := post(strings.NewReader(chunk("b", 0))); w.Code != 503 || w.Header().Get("Retry-After") == "" || time.Since(began) < 10*time.Second {
+			t.Errorf("%d after %v: %s", w.Code, time.Since(began), w.Body)
+		}
+		if w := post(strings.NewReader(fields("dzuuid=u", "dzchunkindex=0", "dzchunkbyteoffset=0", "dztotalchunkcount=2", "dztotalfilesize=9") +
+			file("file", "a", "hello") + formEnd)); w.Code != 200 {
+			t.Errorf("what has not to be held: %d %s", w.Code, w.Body)
+		}
+		second := make(chan int)
+		go func() { second <- post(strings.NewReader(chunk("b", 0))).Code }()
+		synctest.Wait()
+		go func() {
+			_, _ = io.WriteString(sender, body[size:])
+			sender.Close()
+		}()
+		if a, b := <-first, <-second; a != 200 || b != 200 {
+			t.Errorf("%d, %d", a, b)
+		}
+		if w := post(strings.NewReader(chunk("b", 1))); w.Code != 200 || !strings.Contains(w.Body.String(), `"uploaded":true`) {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+		// What is no chunk after all gives its memory back when it goes on.
+		slow, sender = io.Pipe()
+		go func() { first <- post(slow).Code }()
+		go func() {
+			_, _ = io.WriteString(sender, file("files", "a", strings.Repeat("x", 5<<20))[:5<<20])
+		}()
+		synctest.Wait()
+		if free := memory.Free(); free != memory.Size() {
+			t.Errorf("a large file takes %d bytes for its form", memory.Size()-free)
+		}
+		sender.Close()
+		if code := <-first; code != 400 {
+			t.Errorf("%d", code)
+		}
+		// And so does what nobody reads.
+		handler = h.through(door{waits: chunkform.Late, rows: []entrance{{"none", anything, http.NotFoundHandler()}}})
+		post(strings.NewReader(chunk("c", 0)))
+		if free := memory.Free(); free != memory.Size() {
+			t.Errorf("%d bytes of memory were not given back", memory.Size()-free)
+		}
+	})
 }
 
 // What a client sends and reads is allowed to pages of other origins, at its

@@ -19,6 +19,7 @@ import (
 type kept struct {
 	store.Store
 	State            state.State
+	memory           *store.Budget                             // for bodies on their way; nil: no bound
 	storeAt, stateAt string                                    // for people
 	probe            func(ctx context.Context) (string, error) // tells what the store can do; nil where nobody has to ask
 	closeStore       func() error
@@ -46,7 +47,7 @@ func (s storage) open(ctx context.Context) (*kept, error) {
 }
 
 func (s storage) openOnce(ctx context.Context) (*kept, error) {
-	k := new(kept)
+	k := &kept{memory: store.NewBudget(int64(s.Memory))}
 	where, err := s.stateURL(k)
 	if err != nil {
 		return nil, err
@@ -93,7 +94,7 @@ func (s storage) openBucket(ctx context.Context, k *kept, where string) error {
 	if err := s3.Check(where); err != nil {
 		return &failure{exitUsage, err}
 	}
-	b, err := s3.Open(ctx, where, s3.Options{Memory: store.NewBudget(int64(s.Memory)), Limit: s.largest})
+	b, err := s3.Open(ctx, where, s3.Options{Memory: k.memory, Limit: s.largest})
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/muleteer/muleteer/store"
 	"github.com/muleteer/muleteer/upload"
 )
 
@@ -55,7 +56,8 @@ type house struct {
 	service   *upload.Service
 	kept      *kept
 	metrics   *metrics
-	encrypted *tls.Config // nil for plain HTTP
+	held      *store.Budget // for what has to be held before it can be stored
+	encrypted *tls.Config   // nil for plain HTTP
 	log       *slog.Logger
 	grace     time.Duration
 	drain     drain
@@ -73,9 +75,13 @@ func newHouse(s settings, k *kept, log *slog.Logger) *house {
 		Chunk:     int64(s.ChunkSize),
 		MaxSize:   int64(s.MaxSize),
 		Expire:    time.Duration(s.Expire),
+		Memory:    k.memory,
 		Log:       log,
 	}
-	return &house{settings: s, service: service, kept: k, metrics: counts, log: log, grace: grace}
+	return &house{
+		settings: s, service: service, kept: k, metrics: counts, log: log, grace: grace,
+		held: k.memory.Share(k.memory.Size() / 2),
+	}
 }
 
 // listen opens all addresses or none.

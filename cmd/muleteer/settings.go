@@ -37,7 +37,7 @@ type storage struct {
 	Store      string     `yaml:"store" env:"MULETEER_STORE" placeholder:"WHERE" help:"Where files are kept: a directory, file:///directory, s3://bucket/prefix?region=…&endpoint=…, or mem: to throw them away (default: ./muleteer-data/files)."`
 	State      string     `yaml:"state" env:"MULETEER_STATE,DATABASE_URL" placeholder:"WHERE" help:"Where records are kept: a file, sqlite:///file, or mem: (default: ./muleteer-data/state.db)."`
 	Durability string     `yaml:"durability" env:"MULETEER_DURABILITY" enum:"power,process" default:"power" placeholder:"LEVEL" help:"What acknowledged bytes survive: power (a power cut) or process (only a crash of the program); default: power."`
-	Memory     size       `yaml:"memory" env:"MULETEER_MEMORY" default:"256MiB" placeholder:"SIZE" help:"What bodies on their way into a bucket may take of the memory; when it is used up, clients wait (default: 256MiB)."`
+	Memory     size       `yaml:"memory" env:"MULETEER_MEMORY" default:"256MiB" placeholder:"SIZE" help:"What bodies on their way into a bucket, and chunks that wait for their place, may take of the memory; when it is used up, clients wait (default: 256MiB)."`
 
 	largest int64 // bytes of the largest file that will come; 0: unknown
 }

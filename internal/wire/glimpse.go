@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"mime"
@@ -17,6 +18,20 @@ type Glimpse struct {
 	First  string            // name of the first part of a form, "" if there is none
 	File   *FormPart         // the head of the first file of a form, without its content; nil if none is seen
 	Whole  bool              // the body has no more
+}
+
+type glimpseKey struct{}
+
+// With returns r for somebody who can use what was seen of its body before.
+func (g Glimpse) With(r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), glimpseKey{}, g))
+}
+
+// Glimpsed returns what was seen of a request's body before; nothing, if nobody
+// has said.
+func Glimpsed(r *http.Request) Glimpse {
+	g, _ := r.Context().Value(glimpseKey{}).(Glimpse)
+	return g
 }
 
 // Glance looks at the first bytes of a request's body; whole tells that there

@@ -14,7 +14,7 @@ import (
 // compare reads a chunk of a file that is finished. A repeat is nothing new;
 // other bytes are another file, which cannot be told apart from this one.
 func (h *handler) compare(ctx context.Context, q *request, c *content, u *upload.Record) error {
-	k, err := q.chunk(c, u.Meta.PartSize)
+	k, err := q.chunk(ctx, c, u.Meta.PartSize)
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ type answer struct {
 	q     *request         // nil while it is not known
 	body  *wire.BodyReader // nil if there is none
 	form  *wire.Form       // nil if it is none
+	chunk *content         // what it brings of a file, nil if nothing
 	probe bool             // it was only asked whether a chunk is here
 }
 

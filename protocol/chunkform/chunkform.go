@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/muleteer/muleteer/internal/wire"
+	"github.com/muleteer/muleteer/store"
 	"github.com/muleteer/muleteer/upload"
 )
 
@@ -40,6 +41,10 @@ type Options struct {
 	// Rename gives names that a page has chosen for its fields back the names
 	// that its client has for them.
 	Rename map[string]string
+	// Memory is what chunks are held in that wait for what tells their place. A
+	// store works while they are held, so it must not be all that the store has:
+	// see store.Budget.Share. nil: no bound but HoldLimit for each.
+	Memory *store.Budget
 
 	// Pause is how long a client in passing trouble waits for its answer: many
 	// try again at once, and not for ever. 0: 1.5 s; negative: not at all.
@@ -81,6 +86,10 @@ var errMethod = errors.New("chunks are sent by POST, and asked for by GET")
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a := &answer{handler: h, w: w, r: r, said: newSaid(r, h.Rename)}
+	defer a.release()
+	for name, value := range wire.Glimpsed(r).Fields {
+		a.said.add(name, value)
+	}
 	var err error
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
@@ -91,6 +100,14 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = errMethod
 	}
 	if err != nil {
+		a.release() // before the client has to wait
 		a.fail(err)
+	}
+}
+
+// release gives back the memory that the request has taken.
+func (a *answer) release() {
+	if a.chunk != nil {
+		a.chunk.release()
 	}
 }

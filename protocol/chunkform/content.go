@@ -2,27 +2,32 @@ package chunkform
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
+	"github.com/muleteer/muleteer/store"
 	"github.com/muleteer/muleteer/upload"
 )
 
 // HoldLimit is how many bytes of one request are kept in memory, where what
-// says where they belong comes after them or is only their number. One budget
-// for the whole process is to stand beside it in hold, the one place where
-// bytes of a file are kept.
+// says where they belong comes after them or is only their number.
 const HoldLimit = 16 << 20
 
 // content is the bytes of a file that a request brings.
 type content struct {
 	r         io.Reader // of all that was not read yet
 	interrupt func()
-	held      []byte // all of it, nil unless it is held
-	n         int64  // bytes read
+	most      int64         // so many bytes has the request, -1 if it does not say
+	memory    *store.Budget // for what is held
+	room      int64         // bytes of memory that are taken
+	held      [][]byte      // all of it, nil unless it is held
+	size      int64         // of held, in bytes
+	n         int64         // bytes read
 }
 
 func (c *content) Read(p []byte) (int, error) {
@@ -38,20 +43,92 @@ func (c *content) Interrupt() {
 	}
 }
 
-// hold reads all into memory, and tells whether that was possible within so
-// many bytes. If not, nothing of it is lost.
-func (c *content) hold(limit int) bool {
+// patience is how long a chunk waits for memory in which to be held. It waits
+// on its connection, and its sender with it.
+const patience = 20 * time.Second
+
+// hold reads all into memory; errHeld if that is not possible. Nobody who calls
+// it may have claimed an upload: others might have to go on with that before
+// there is memory.
+func (c *content) hold(ctx context.Context) error {
 	if c.held != nil {
-		return true
+		return nil
 	}
-	b, err := io.ReadAll(io.LimitReader(c.r, int64(limit)+1))
-	if err != nil || len(b) > limit {
-		c.r = io.MultiReader(bytes.NewReader(b), after{err, c.r})
-		return false
+	room := c.within(min(HoldLimit, c.memory.Size()))
+	wait, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := c.memory.Take(wait, room); err != nil {
+		return fmt.Errorf("%w: no memory to hold a chunk: %w", upload.ErrUnavailable, err)
 	}
-	c.held = append([]byte{}, b...) // not nil, and no larger than it is
-	c.r = bytes.NewReader(c.held)
-	return true
+	c.room = room
+	return c.keep()
+}
+
+// try holds up to limit bytes, if there is memory now. If not, nothing of them
+// is lost.
+func (c *content) try(limit int64) {
+	room := c.within(limit)
+	if c.held != nil || !c.memory.Try(room) {
+		return
+	}
+	c.room = room
+	if c.keep() != nil {
+		c.release() // what was read goes on to the store at once
+	}
+}
+
+// within is limit, or how many bytes can come if that is less.
+func (c *content) within(limit int64) int64 {
+	if c.most >= 0 {
+		return min(limit, c.most)
+	}
+	return limit
+}
+
+// The sizes in bytes of the blocks in which content is held.
+const (
+	firstBlock = 4 << 10
+	block      = 64 << 10
+)
+
+// keep reads all, for which there is c.room.
+func (c *content) keep() error {
+	var b [][]byte
+	var n int64
+	var err error
+	for err == nil && n <= c.room {
+		p, k := make([]byte, min(max(n, firstBlock), block, c.room+1-n)), 0
+		for k < len(p) && err == nil {
+			var m int
+			m, err = c.r.Read(p[k:])
+			k += m
+		}
+		b, n = append(b, p[:k]), n+int64(k)
+	}
+	if err != io.EOF || n > c.room {
+		c.r = io.MultiReader(reader(b), after{err, c.r})
+		return errHeld
+	}
+	c.held, c.size, c.r = b, n, reader(b)
+	return nil
+}
+
+// errHeld tells that a chunk could not be held: it is too long, or its line
+// broke. What is left of it tells which.
+var errHeld = errors.New("the chunk cannot be held")
+
+func reader(b [][]byte) io.Reader {
+	var all []io.Reader
+	for _, p := range b {
+		all = append(all, bytes.NewReader(p))
+	}
+	return io.MultiReader(all...)
+}
+
+// release gives the memory back.
+func (c *content) release() {
+	c.memory.Give(c.room)
+	c.room = 0
 }
 
 // after is what comes after a read that ended with err.
@@ -71,7 +148,7 @@ func (a after) Read(p []byte) (int, error) {
 // possible.
 func (c *content) rewind() bool {
 	if c.held != nil {
-		c.r, c.n = bytes.NewReader(c.held), 0
+		c.r, c.n = reader(c.held), 0
 	}
 	return c.n == 0
 }

@@ -33,7 +33,7 @@ func (h *handler) take(a *answer) error {
 	if q.kind == "" {
 		q.kind = a.r.Header.Get("X-Mime-Type")
 	}
-	u, err := h.write(a.r.Context(), q, &content{r: a.body, interrupt: a.body.Interrupt})
+	u, err := h.write(a.r.Context(), q, a.content(a.body, a.body.Interrupt))
 	return a.told(u, err)
 }
 
@@ -59,7 +59,7 @@ func (h *handler) form(a *answer, s *said) error {
 		if err != nil {
 			return err
 		}
-		bytes, err := h.bytes(s, part)
+		bytes, err := a.bytes(s, part)
 		switch {
 		case err != nil:
 			return err
@@ -70,8 +70,8 @@ func (h *handler) form(a *answer, s *said) error {
 		}
 		file, c = part, bytes
 		if _, _, known := s.speaker(); !known {
-			if !c.hold(HoldLimit) {
-				return held(c)
+			if err := c.hold(a.r.Context()); err != nil {
+				return held(c, err)
 			}
 			continue
 		}
@@ -99,14 +99,25 @@ func (h *handler) form(a *answer, s *said) error {
 	return a.told(u, nil)
 }
 
+// content returns the bytes of the chunk that a request brings.
+func (a *answer) content(r io.Reader, interrupt func()) *content {
+	a.release() // a form with two files is refused
+	a.chunk = &content{r: r, interrupt: interrupt, most: a.r.ContentLength, memory: a.Memory}
+	return a.chunk
+}
+
 // held tells why a chunk could not be held.
-func held(c *content) error {
+func held(c *content, err error) error {
+	if err != errHeld {
+		return err
+	}
+	limit := int(min(HoldLimit, c.memory.Size()))
 	buf := make([]byte, 32<<10)
 	var n int
 	for {
 		k, err := c.Read(buf)
-		if n += k; n > HoldLimit {
-			return fmt.Errorf("a chunk that comes before the fields that tell of it has at most %d bytes: %w", HoldLimit, upload.ErrTooLarge)
+		if n += k; n > limit {
+			return fmt.Errorf("a chunk that comes before the fields that tell of it has at most %d bytes: %w", limit, upload.ErrTooLarge)
 		}
 		if err != nil {
 			return err
@@ -116,15 +127,15 @@ func held(c *content) error {
 
 // bytes returns the content of the file, if a part has it; other fields are
 // kept.
-func (h *handler) bytes(s *said, part *wire.FormPart) (*content, error) {
+func (a *answer) bytes(s *said, part *wire.FormPart) (*content, error) {
 	if strings.HasPrefix(strings.ToLower(part.Type), "multipart/") {
 		return nil, fmt.Errorf("a form within a form: %w", upload.ErrInvalid)
 	}
 	if part.File {
-		return &content{r: part, interrupt: part.Interrupt}, nil
+		return a.content(part, part.Interrupt), nil
 	}
-	if c, _, known := s.speaker(); known && c.namespace && (part.Name == s.prefix+"file" || h.Rename[part.Name] == "file") {
-		return h.text(part)
+	if c, _, known := s.speaker(); known && c.namespace && (part.Name == s.prefix+"file" || a.Rename[part.Name] == "file") {
+		return a.text(part)
 	}
 	value, err := part.Text()
 	if err == nil {
@@ -134,7 +145,7 @@ func (h *handler) bytes(s *said, part *wire.FormPart) (*content, error) {
 }
 
 // text returns the content of a field that holds a data URL.
-func (h *handler) text(part *wire.FormPart) (*content, error) {
+func (a *answer) text(part *wire.FormPart) (*content, error) {
 	part.Long()
 	start := make([]byte, len(dataURL))
 	var line *wire.BodyError
@@ -144,7 +155,7 @@ func (h *handler) text(part *wire.FormPart) (*content, error) {
 		return nil, fmt.Errorf("the chunk is no file and no data URL: %w", upload.ErrInvalid)
 	}
 	r, err := decoded(part)
-	return &content{r: r, interrupt: part.Interrupt}, err
+	return a.content(r, part.Interrupt), err
 }
 
 // concludes tells whether a form without a file asks for the result.

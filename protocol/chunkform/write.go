@@ -89,7 +89,7 @@ func (h *handler) begin(ctx context.Context, q *request, c *content) (*upload.Re
 	if h.s.MaxSize > 0 && q.total > h.s.MaxSize {
 		return nil, upload.ErrTooLarge
 	}
-	k, err := q.chunk(c, 0)
+	k, err := q.chunk(ctx, c, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (h *handler) begin(ctx context.Context, q *request, c *content) (*upload.Re
 	n.Once = !q.sequential && (old == nil || h.recent(old))
 	if q.whole {
 		n.Chunk = 0
-		c.hold(upload.Small) // so that it can be taken again
+		c.try(upload.Small) // so that it can be taken again
 		return h.s.Take(ctx, n, k)
 	}
 	u, err := h.s.Create(ctx, n)
@@ -121,7 +121,7 @@ func (h *handler) begin(ctx context.Context, q *request, c *content) (*upload.Re
 
 // put writes a chunk to its upload.
 func (h *handler) put(ctx context.Context, q *request, c *content, u *upload.Record) (*upload.Record, error) {
-	k, err := q.chunk(c, u.Meta.PartSize)
+	k, err := q.chunk(ctx, c, u.Meta.PartSize)
 	if err != nil {
 		return u, err
 	}
@@ -150,7 +150,7 @@ func (h *handler) put(ctx context.Context, q *request, c *content, u *upload.Rec
 // chunk says where the bytes of a request belong, if the chunks but the last
 // have partSize bytes, 0 while that is not known. It may have to hold them for
 // that.
-func (q *request) chunk(c *content, partSize int64) (upload.Chunk, error) {
+func (q *request) chunk(ctx context.Context, c *content, partSize int64) (upload.Chunk, error) {
 	k := upload.Chunk{At: q.at, Len: q.length, Size: q.size(), Body: c, Last: q.last && q.size() < 0}
 	// What a form that breaks off ends with may be a piece of its boundary, and
 	// only the length would tell.
@@ -165,17 +165,21 @@ func (q *request) chunk(c *content, partSize int64) (upload.Chunk, error) {
 		k.At = 0
 	case partSize > 0:
 		k.At = product(q.index, partSize)
-	case !c.hold(HoldLimit):
-		return k, held(c)
-	case !q.last:
-		k.At = product(q.index, int64(len(c.held)))
-	case q.total >= 0:
-		k.At = max(q.total-int64(len(c.held)), 0) // too much is refused below
 	default:
-		return k, fmt.Errorf("the last chunk came before the others, and nothing tells its place: %w", upload.ErrOffset)
+		if err := c.hold(ctx); err != nil {
+			return k, held(c, err)
+		}
+		switch {
+		case !q.last:
+			k.At = product(q.index, c.size)
+		case q.total >= 0:
+			k.At = max(q.total-c.size, 0) // too much is refused below
+		default:
+			return k, fmt.Errorf("the last chunk came before the others, and nothing tells its place: %w", upload.ErrOffset)
+		}
 	}
 	if c.held != nil {
-		k.Len = int64(len(c.held))
+		k.Len = c.size
 	}
 	if q.total >= 0 && k.At > q.total-max(k.Len, 0) {
 		return k, fmt.Errorf("the chunk lies beyond the end of the file of %d bytes: %w", q.total, upload.ErrInvalid)
