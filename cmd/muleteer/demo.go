@@ -78,14 +78,15 @@ func (h *house) sample(path string) door {
 	links := wire.Public(h.settings.PublicURL)
 	scope := func(r *http.Request) string { return h.scope(r) + "\x00" + r.URL.Query().Get("upload_token") }
 	ranges := contentrange.Handler(h.service, contentrange.Options{Base: path + "/", URL: links, Scope: scope, Fields: photo.Fields})
-	chunks := h.chunks()
-	forms := plain.Handler(h.service, plain.Options{URL: links, Piece: chunkform.Piece})
+	pieces := h.pieces()
+	chunks := chunkform.Handler(h.service, pieces)
+	forms := plain.Handler(h.service, plain.Options{URL: links, Piece: pieces.Piece})
 	named := func(r *http.Request, _ wire.Glimpse) bool {
 		return len(strings.TrimPrefix(r.URL.Path, path)) > 1 && !plain.Form(r)
 	}
-	return door{waits: chunkform.Late, marks: photo.Marked, rows: []entrance{
+	return door{speaks: pieces.Speaks, waits: chunkform.Late, marks: photo.Marked, rows: []entrance{
 		{"contentrange", named, ranges},
-		{"plain", func(r *http.Request, g wire.Glimpse) bool { return plain.Form(r) && !chunkform.Speaks(r, g) }, forms},
+		{"plain", func(r *http.Request, g wire.Glimpse) bool { return plain.Form(r) && !pieces.Speaks(r, g) }, forms},
 		{"chunkform", anything, chunks},
 	}}
 }

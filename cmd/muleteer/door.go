@@ -32,6 +32,8 @@ type entrance struct {
 // speaks gets it, so the order of the rows is their precedence.
 type door struct {
 	rows []entrance
+	// speaks tells of a chunk as a form that its place is known.
+	speaks func(*http.Request, wire.Glimpse) bool
 	// waits tells of a form that begins with a file whether the fields after it
 	// may say that it is a chunk: it is then read, within a bound, before
 	// anybody is asked.
@@ -44,18 +46,19 @@ type door struct {
 func (h *house) front() door {
 	links := wire.Public(h.settings.PublicURL)
 	resumable := below("/tus/", tus.Handler(h.service, tus.Options{Base: "/tus/", URL: links}))
-	standard := ietf.Handler(h.service, ietf.Options{Base: "/rufh/", URL: links})
+	standard := h.standard()
 	ranges := contentrange.Handler(h.service, contentrange.Options{Base: "/upload/", URL: links, Scope: h.scope})
 	ponds := filepond.Handler(h.service, filepond.Options{Base: "/upload/"})
-	chunks := h.chunks()
-	forms := plain.Handler(h.service, plain.Options{URL: links, Piece: chunkform.Piece})
-	return door{waits: chunkform.Late, rows: []entrance{
+	pieces := h.pieces()
+	chunks := chunkform.Handler(h.service, pieces)
+	forms := plain.Handler(h.service, plain.Options{URL: links, Piece: pieces.Piece})
+	return door{speaks: pieces.Speaks, waits: chunkform.Late, rows: []entrance{
 		{"tus", func(r *http.Request, _ wire.Glimpse) bool { return r.Header.Get("Tus-Resumable") != "" }, resumable},
 		{"tus", asks, both(standard, resumable)},
 		{"ietf", func(r *http.Request, _ wire.Glimpse) bool { return ietf.Speaks(r) }, namedByPath(standard)},
 		{"contentrange", isNamedRange, ranges},
 		{"filepond", func(r *http.Request, g wire.Glimpse) bool { return !named(r) && filepond.Speaks(r, g) }, ponds},
-		{"chunkform", chunkform.Speaks, chunks},
+		{"chunkform", pieces.Speaks, chunks},
 		{"contentrange", isRange, http.HandlerFunc(nameless)},
 		{"plain", func(r *http.Request, _ wire.Glimpse) bool { return !named(r) || plain.Form(r) }, forms},
 		{"contentrange", anything, ranges},
@@ -65,19 +68,30 @@ func (h *house) front() door {
 // side is the door of /form/, which takes chunks, and forms that have none.
 func (h *house) side() door {
 	links := wire.Public(h.settings.PublicURL)
-	chunks := h.chunks()
-	forms := plain.Handler(h.service, plain.Options{URL: links, Piece: chunkform.Piece})
+	pieces := h.pieces()
+	chunks := chunkform.Handler(h.service, pieces)
+	forms := plain.Handler(h.service, plain.Options{URL: links, Piece: pieces.Piece})
 	late := func(wire.Glimpse) bool { return true }
-	return door{waits: late, rows: []entrance{
-		{"chunkform", func(r *http.Request, g wire.Glimpse) bool { return chunkform.Speaks(r, g) || !plain.Form(r) }, chunks},
+	return door{speaks: pieces.Speaks, waits: late, rows: []entrance{
+		{"chunkform", func(r *http.Request, g wire.Glimpse) bool { return pieces.Speaks(r, g) || !plain.Form(r) }, chunks},
 		{"plain", anything, forms},
 	}}
 }
 
-// chunks takes what browsers send in pieces.
-func (h *house) chunks() http.Handler {
-	return chunkform.Handler(h.service, chunkform.Options{
+// pieces is how chunks are taken that come as forms.
+func (h *house) pieces() chunkform.Options {
+	return chunkform.Options{
 		URL: wire.Public(h.settings.PublicURL), Scope: h.scope, Memory: h.held,
+		Rename: h.settings.Clients.renamed(), ExactStatus: h.settings.Clients.ExactStatus, Compat: len(h.settings.Clients.Compat) > 0,
+	}
+}
+
+// standard takes uploads as the IETF has them.
+func (h *house) standard() http.Handler {
+	c := h.settings.Clients
+	return ietf.Handler(h.service, ietf.Options{
+		Base: "/rufh/", URL: wire.Public(h.settings.PublicURL),
+		MaxAppend: int64(c.MaxAppend), MinAppend: int64(c.MinAppend), Inform: c.Inform,
 	})
 }
 
@@ -196,7 +210,7 @@ func (d door) look(p *peeked, r *http.Request) (wire.Glimpse, error) {
 			break
 		}
 	}
-	if g.File != nil && !g.Whole && !chunkform.Speaks(r, g) && d.waits(g) {
+	if g.File != nil && !g.Whole && !d.speaks(r, g) && d.waits(g) {
 		if err := p.hold(r); err != nil {
 			return g, err
 		}

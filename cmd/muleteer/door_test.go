@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
+	"net/textproto"
 	"slices"
 	"strings"
 	"testing"
@@ -216,6 +218,60 @@ func TestLargeFormsAtTheDoor(t *testing.T) {
 	}
 }
 
+// What is asked of clients is asked at every path, and what a page has renamed
+// is known at each.
+func TestSettingsOfClients(t *testing.T) {
+	t.Parallel()
+	h, _ := testHouse(t, func(s *settings) {
+		s.Clients = clients{
+			RenameField: list{"no=resumableChunkNumber", "who=resumableIdentifier", "step=resumableChunkSize"},
+			ExactStatus: true, Compat: list{"resumable"}, MaxAppend: 100, MinAppend: 10, Inform: true,
+		}
+		s.MaxSize = 1000
+	})
+	base := served(t, h)
+	chunk := func(number, total string) string {
+		return fields("no="+number, "step=10", "who=i", "resumableTotalSize="+total, "resumableFilename=a") + file("file", "a", "0123456789") + formEnd
+	}
+	for _, path := range []string{"/upload", "/form/"} {
+		total := fmt.Sprint(20 + len(path))
+		if resp, body := do(t, "POST", base+path, chunk("1", total), "Content-Type", formX); resp.StatusCode != 200 || body != "OK" {
+			t.Errorf("%s: %d %s", path, resp.StatusCode, body)
+		}
+		query := "?step=10&who=i&resumableFilename=a&resumableTotalSize=" + total
+		for number, status := range map[string]int{"&no=1": 200, "&no=2": 404} {
+			if resp, body := do(t, "GET", base+path+query+number, ""); resp.StatusCode != status {
+				t.Errorf("%s: a probe of %s is %d %s", path, number, resp.StatusCode, body)
+			}
+		}
+		if resp, body := do(t, "POST", base+path, chunk("1", "1001"), "Content-Type", formX); resp.StatusCode != 413 {
+			t.Errorf("%s: a file that is too large is %d %s", path, resp.StatusCode, body)
+		}
+	}
+	for _, path := range []string{"/upload", "/rufh/"} {
+		resp, _ := do(t, "OPTIONS", base+path, "")
+		if limit := resp.Header.Get("Upload-Limit"); !strings.Contains(limit, "max-append-size=100") || !strings.Contains(limit, "min-append-size=10") {
+			t.Errorf("%s: the limits are %q", path, limit)
+		}
+		for n, status := range map[int]int{9: 400, 50: 201, 101: 413} {
+			informed := 0
+			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+				Got1xxResponse: func(code int, _ textproto.MIMEHeader) error { informed = code; return nil },
+			})
+			r, _ := http.NewRequestWithContext(ctx, "POST", base+path, strings.NewReader(strings.Repeat("x", n)))
+			r.Header.Set("Upload-Complete", "?0")
+			resp, err := http.DefaultTransport.RoundTrip(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if resp.StatusCode != status || (informed == 104) != (status == 201) {
+				t.Errorf("%s: %d bytes: %d, and %d before", path, n, resp.StatusCode, informed)
+			}
+		}
+	}
+}
+
 // Forms that have to be looked at whole share half of the memory: who finds
 // none waits, and is asked to come again when that takes long. Nobody else has
 // to wait for them.
@@ -287,7 +343,7 @@ func TestMemoryAtTheDoor(t *testing.T) {
 			t.Errorf("%d", code)
 		}
 		// And so does what nobody reads.
-		handler = h.through(door{waits: chunkform.Late, rows: []entrance{{"none", anything, http.NotFoundHandler()}}})
+		handler = h.through(door{speaks: chunkform.Options{}.Speaks, waits: chunkform.Late, rows: []entrance{{"none", anything, http.NotFoundHandler()}}})
 		post(strings.NewReader(chunk("c", 0)))
 		if free := memory.Free(); free != memory.Size() {
 			t.Errorf("%d bytes of memory were not given back", memory.Size()-free)

@@ -9,7 +9,6 @@ import (
 	"github.com/muleteer/muleteer/internal/wire"
 	"github.com/muleteer/muleteer/protocol/filepond"
 	"github.com/muleteer/muleteer/protocol/files"
-	"github.com/muleteer/muleteer/protocol/ietf"
 	"github.com/muleteer/muleteer/protocol/tus"
 	"github.com/muleteer/muleteer/upload"
 )
@@ -29,7 +28,7 @@ func (h *house) places() []place {
 	links := wire.Public(h.settings.PublicURL)
 	resumable := tus.Handler(h.service, tus.Options{Base: "/tus/", URL: links})
 	likeTusd := tus.Handler(h.service, tus.Options{Base: "/files/", URL: links})
-	standard := ietf.Handler(h.service, ietf.Options{Base: "/rufh/", URL: links})
+	standard := h.standard()
 	ponds := filepond.Handler(h.service, filepond.Options{Base: "/filepond/"})
 	front, side := h.through(h.front()), h.through(h.side())
 	reading := files.Handler(h.service, files.Options{URL: links, List: true})

@@ -27,6 +27,7 @@ type settings struct {
 	PublicURL string     `name:"public-url" yaml:"public-url" env:"MULETEER_PUBLIC_URL" placeholder:"URL" help:"How the server is reached from outside, if a proxy is before it."`
 	Open      bool       `yaml:"open" env:"MULETEER_OPEN" help:"Take uploads from everybody who can reach the server."`
 	Cors      list       `yaml:"cors" env:"MULETEER_CORS" placeholder:"ORIGIN" help:"Web origin whose pages may upload; may be given several times; * for all."`
+	Clients   clients    `embed:"" yaml:",inline"`
 	Old       demo       `embed:"" yaml:",inline"`
 	Verbose   bool       `yaml:"verbose" env:"MULETEER_VERBOSE" help:"Log every request."`
 }
@@ -66,6 +67,9 @@ func (s *settings) check() error {
 		}
 	}
 	if err := s.TLS.check(); err != nil {
+		return err
+	}
+	if err := s.Clients.check(); err != nil {
 		return err
 	}
 	if err := s.Old.check(); err != nil {

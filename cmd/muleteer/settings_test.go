@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -79,6 +80,12 @@ func TestPrecedence(t *testing.T) {
 				return map[bool]string{true: "yes", false: "no"}[s.Overwrite], "yes"
 			}},
 		{name: "days in the file", file: "expire: 2d # days\n", want: func(s settings) (string, string) { return s.Expire.String(), "2 days" }},
+		{name: "renamed fields", file: "rename-field: [id=resumableIdentifier, no=resumableChunkNumber]",
+			want: func(s settings) (string, string) { return s.Clients.renamed()["no"], "resumableChunkNumber" }},
+		{name: "appends in the environment", env: map[string]string{"MULETEER_MAX_APPEND_SIZE": "64MiB", "MULETEER_ALWAYS_104": "true"},
+			want: func(s settings) (string, string) {
+				return fmt.Sprint(s.Clients.MaxAppend, s.Clients.Inform), "64 MiB true"
+			}},
 		{name: "empty file", file: "# nothing\n", want: func(s settings) (string, string) { return s.Expire.String(), "7 days" }},
 	}
 	for _, test := range tests {
@@ -114,6 +121,11 @@ func TestWrongSettings(t *testing.T) {
 		{name: "name", args: []string{"--listen", "example.org:8080"}, want: "--open"},
 		{name: "second address", args: []string{"--listen", "127.0.0.1:0,[::]:8080"}, want: "--open"},
 		{name: "no port", args: []string{"--listen", "127.0.0.1"}, want: "127.0.0.1:8080"},
+		{name: "renamed to nothing", args: []string{"--rename-field", "id"}, want: "THEIRS=OURS"},
+		{name: "renamed to what there is not", args: []string{"--rename-field", "id=resumableID"}, want: "resumableIdentifier"},
+		{name: "renamed twice", args: []string{"--rename-field", "id=resumableIdentifier,id=flowIdentifier"}, want: "twice"},
+		{name: "compat", args: []string{"--compat", "tus"}, want: "there is resumable"},
+		{name: "appends", args: []string{"--min-append-size", "2MiB", "--max-append-size", "1MiB"}, want: "nothing could be sent"},
 		{name: "public URL", args: []string{"--public-url", "example.org"}, want: "https://"},
 		{name: "no file", args: []string{"--config", "nowhere.yaml"}, want: "no file nowhere.yaml"},
 		{name: "argument", args: []string{"stray"}, want: "unexpected argument stray"},

@@ -1,6 +1,11 @@
 package chunkform
 
-import "github.com/muleteer/muleteer/upload"
+import (
+	"slices"
+	"strings"
+
+	"github.com/muleteer/muleteer/upload"
+)
 
 // client is one row of the table: what a client calls things, and what it
 // wants to hear. How its chunks find their places follows from the fields that
@@ -126,6 +131,22 @@ var clients = []client{{
 }, {
 	name: "react-uploady", marks: []string{"header:Content-Range"}, ranged: true, needs: "upload_id",
 }}
+
+// Field tells whether a client sends a field of this name by itself, for which
+// Options.Rename may have another one.
+func Field(name string) bool {
+	for _, c := range clients {
+		f := c.fields
+		all := strings.Join([]string{f.number, f.size, f.length, f.at, f.total, f.count, f.id, f.name, f.path, f.kind, c.json}, " ")
+		if slices.Contains(strings.Fields(all), name) || c.namespace && name == fileField {
+			return true
+		}
+	}
+	return false
+}
+
+// fileField is the name of the text field that may hold a data URL.
+const fileField = "file"
 
 // everywhere are fields that tell one file from another whatever the client.
 const everywhere = "upload_token upload_id"

@@ -33,7 +33,7 @@ func FuzzForm(f *testing.F) {
 		r := httptest.NewRequest("POST", "/form/", strings.NewReader(body))
 		r.URL.RawQuery = strings.TrimPrefix(query, "?")
 		r.Header.Set("Content-Type", kind)
-		mine := chunkform.Speaks(r, wire.Glance(r, []byte(body), true))
+		mine := chunkform.Options{}.Speaks(r, wire.Glance(r, []byte(body), true))
 		s, _ := wiretest.Grids()[1].Service(t)
 		s.Log = quiet
 		w := httptest.NewRecorder()

@@ -138,8 +138,8 @@ func (s *said) meta(c client) map[string]string {
 
 // Speaks tells whether a request is for this package, by its headers, its
 // query and what its body begins with.
-func Speaks(r *http.Request, g wire.Glimpse) bool {
-	s := newSaid(r, nil)
+func (o Options) Speaks(r *http.Request, g wire.Glimpse) bool {
+	s := newSaid(r, o.Rename)
 	for name, value := range g.Fields {
 		s.add(name, value)
 	}
@@ -163,8 +163,11 @@ func Late(g wire.Glimpse) bool {
 
 // Piece tells whether a form with these fields has a chunk of a file, and not a
 // file.
-func Piece(fields map[string]string) bool {
-	s := &said{r: &http.Request{}, form: fields}
+func (o Options) Piece(fields map[string]string) bool {
+	s := &said{r: &http.Request{}, form: map[string]string{}, rename: o.Rename}
+	for name, value := range fields {
+		s.add(name, value)
+	}
 	c, at, ok := s.speaker()
 	_, numbered := at.get(c.fields.number + " " + c.fields.at)
 	return ok && numbered

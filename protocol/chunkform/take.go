@@ -134,7 +134,7 @@ func (a *answer) bytes(s *said, part *wire.FormPart) (*content, error) {
 	if part.File {
 		return a.content(part, part.Interrupt), nil
 	}
-	if c, _, known := s.speaker(); known && c.namespace && (part.Name == s.prefix+"file" || a.Rename[part.Name] == "file") {
+	if c, _, known := s.speaker(); known && c.namespace && (part.Name == s.prefix+fileField || a.Rename[part.Name] == fileField) {
 		return a.text(part)
 	}
 	value, err := part.Text()
