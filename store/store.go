@@ -76,7 +76,8 @@ type Spec struct {
 
 // Object is the address of the bytes of one upload. The caller keeps it in its
 // record and hands it back unchanged but for Size, which may become known
-// later, Epoch, which only rises, and Key and Joined, which a Join changes.
+// later, Epoch, which only rises, Key, which a Renamer and a Join change, and
+// Joined, which a Join does.
 type Object struct {
 	ID        string // the upload's id: [A-Za-z0-9_-], at least 22 characters
 	Key       string // see Spec
@@ -122,6 +123,13 @@ type Entry struct {
 
 // What follows is what only some stores can do. Each is found by a type
 // assertion in one place, upload.Service.
+
+// Renamer is a Store that may not need the key of an object before it is joined.
+type Renamer interface {
+	// Rename returns o, of which no Join was begun, with another key; false if
+	// it has to keep the one that it has. It touches no byte.
+	Rename(o Object, key string) (Object, bool)
+}
 
 // Folder is a Store with a grid. Its crumbs become parts by Fold.
 type Folder interface {

@@ -3,10 +3,12 @@ package upload_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/muleteer/muleteer/extent"
+	"github.com/muleteer/muleteer/store"
 	"github.com/muleteer/muleteer/upload"
 )
 
@@ -65,6 +67,56 @@ func TestAmendLosesNothing(t *testing.T) {
 	})
 	if err != nil || v.Meta.Name != "late" || v.Meta.PartSize != 5 {
 		t.Errorf("%v, %v", v.Meta, err)
+	}
+}
+
+// A name that comes late names the file too, unless a hook or the store has
+// settled that already.
+func TestLateNameIsTheFilesName(t *testing.T) {
+	want := content(1, 2000)
+	for name, c := range map[string]struct {
+		template upload.Template
+		verdict  upload.Verdict
+		store    func(*house) store.Store
+		key      string
+	}{
+		"by default":                       {key: "ID/late.txt"},
+		"by a template":                    {template: "{owner}/{path}", key: "ann/d/late.txt"},
+		"where names do not matter":        {template: "x/{id}", key: "x/ID"},
+		"where a hook has chosen":          {verdict: upload.Verdict{Key: "chosen"}, key: "chosen"},
+		"where a hook has named it":        {verdict: upload.Verdict{Meta: &upload.Meta{Name: "hers"}}, key: "ID/unnamed"},
+		"where the store has used the key": {store: func(h *house) store.Store { return struct{ store.Store }{h.mem} }, key: "ID/unnamed"},
+	} {
+		h := newHouse(grids["none"])
+		h.Key = c.template
+		if c.store != nil {
+			h.Store = c.store(h)
+		}
+		if c.verdict.Key != "" || c.verdict.Meta != nil {
+			h.Hook = func(_ context.Context, turn upload.Turn) (upload.Verdict, error) {
+				if turn.Kind != upload.Creating {
+					return upload.Verdict{}, nil
+				}
+				return c.verdict, nil
+			}
+		}
+		ann := upload.As(ctx, "ann")
+		u, err := h.Create(ann, upload.New{Size: 2000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the second time nothing changes
+			if _, err := h.Amend(ann, u.ID, func(m *upload.Meta) bool {
+				m.Name, m.Path = "late.txt", "d/late.txt"
+				return true
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		v, err := h.Write(ann, u.ID, piece(want, extent.Extent{End: 2000}))
+		if key := strings.Replace(c.key, "ID", u.ID, 1); err != nil || v.Phase != upload.Done || v.Key != key {
+			t.Errorf("%s: it appeared under %q, want %q, %v", name, v.Key, key, err)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/muleteer/muleteer/extent"
+	"github.com/muleteer/muleteer/store"
 )
 
 // patience is how long a request waits for what others do to its upload,
@@ -92,22 +93,40 @@ func (s *Service) SetSize(ctx context.Context, id string, size int64) (*Record, 
 }
 
 // Amend changes what the client has said of a file of which bytes are missing
-// still: a name that it tells late, the size of its parts. The name under which
-// the file appears was fixed before. What change leaves alone, by answering
-// false, is not saved; it may be called more than once, and must not write to
-// maps of what it is given.
+// still: a name that it tells late, the size of its parts. The file appears under
+// a name that comes late if the store can still do that, and if no hook has
+// chosen another. What change leaves alone, by answering false, is not saved; it
+// may be called more than once, and must not write to maps of what it is given.
 func (s *Service) Amend(ctx context.Context, id string, change func(*Meta) bool) (*Record, error) {
 	if err := s.authorize(ctx, MayWrite); err != nil {
 		return nil, err
 	}
 	for {
 		u, err := s.load(ctx, id, extent.Extent{})
-		if err != nil || u.Phase != Receiving || !change(&u.Meta) {
+		if err != nil || u.Phase != Receiving {
 			return u, err
 		}
+		before := s.Key.key(u, u.Began)
+		if !change(&u.Meta) {
+			return u, nil
+		}
+		s.rename(u, before)
 		if err := s.State.Save(ctx, u); !errors.Is(err, ErrChanged) {
 			return u, stateError(err)
 		}
+	}
+}
+
+// rename gives u the key that its new name asks for, if its key was the one that
+// the old name asked for.
+func (s *Service) rename(u *Record, before string) {
+	key := s.Key.key(u, u.Began)
+	n, ok := s.Store.(store.Renamer)
+	if !ok || key == before || u.Key != before {
+		return
+	}
+	if o, ok := n.Rename(u.object(), key); ok {
+		u.Key = o.Key
 	}
 }
 

@@ -118,6 +118,15 @@ func (s *Store) Begin(_ context.Context, id string, spec store.Spec) (store.Obje
 	}, nil
 }
 
+// Rename is store.Renamer's: until the join a file has no name but its id.
+func (s *Store) Rename(o store.Object, key string) (store.Object, bool) {
+	if checkKey(key) != nil {
+		return o, false
+	}
+	o.Key = key
+	return o, true
+}
+
 // checkID tells whether id may become a path. Every method that makes one asks,
 // because records come from elsewhere; so does checkKey.
 func checkID(id string) error {

@@ -80,7 +80,7 @@ func (s *Store) Begin(ctx context.Context, id string, spec store.Spec) (store.Ob
 	if !validID.MatchString(id) {
 		return store.Object{}, fmt.Errorf("%q is not an id", id)
 	}
-	if !fs.ValidPath(spec.Key) || spec.Key == "." || len(spec.Key) > 1024 || strings.Contains(spec.Key, "\x00") {
+	if !valid(spec.Key) {
 		return store.Object{}, fmt.Errorf("%.80q is not a key", spec.Key)
 	}
 	s.mu.Lock()
@@ -97,6 +97,19 @@ func (s *Store) Begin(ctx context.Context, id string, spec store.Spec) (store.Ob
 		o.Token = u.token
 	}
 	return o, nil
+}
+
+func valid(key string) bool {
+	return fs.ValidPath(key) && key != "." && len(key) <= 1024 && !strings.Contains(key, "\x00")
+}
+
+// Rename is store.Renamer's.
+func (s *Store) Rename(o store.Object, key string) (store.Object, bool) {
+	if !valid(key) {
+		return o, false
+	}
+	o.Key = key
+	return o, true
 }
 
 // create must be called with the lock held.

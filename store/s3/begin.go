@@ -29,6 +29,17 @@ func (s *Store) Begin(ctx context.Context, id string, spec store.Spec) (store.Ob
 	return o, nil
 }
 
+// Rename is store.Renamer's. What is made under its own key has to keep that.
+func (s *Store) Rename(o store.Object, key string) (store.Object, bool) {
+	h, err := parseToken(o.Token)
+	named := o
+	named.Key = key
+	if err != nil || h.direct || direct(named) || s.checkName(o.ID, key) != nil {
+		return o, false
+	}
+	return named, true
+}
+
 // begin begins a multipart upload under a key. Only what is made where it
 // stays has the storage class of finished objects.
 func (s *Store) begin(ctx context.Context, key string, stays bool, a about, how ...func(*s3.Options)) (uploadID string, err error) {

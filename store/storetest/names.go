@@ -19,6 +19,7 @@ var namePromises = []promise{
 	{"Keys may have odd names", nameOdd},
 	{"Keys that escape are refused", nameEscapes},
 	{"Begin may be repeated", beginRepeated},
+	{"An object may get another key before it is joined", nameLate},
 }
 
 func nameTaken(t *testing.T, s store.Store) {
@@ -160,4 +161,38 @@ func beginRepeated(t *testing.T, s store.Store) {
 	if _, err := s.Open(t.Context(), store.Object{ID: rand.Text(), Key: "never", Size: 5, Joined: true}, extent.Extent{End: 5}); !errors.Is(err, store.ErrGone) {
 		t.Errorf("Open of what never was: %v, want ErrGone", err)
 	}
+}
+
+func nameLate(t *testing.T, s store.Store) {
+	n, ok := s.(store.Renamer)
+	if !ok {
+		t.Skip("this store is no Renamer")
+	}
+	send(t, s, 700, store.Spec{Key: "late/name.txt"}).whole()
+	x := send(t, s, 5000, store.Spec{Key: "early/unnamed"})
+	x.put(extent.Extent{End: 2000})
+	for _, key := range []string{"", "..", "../x", "a//b", "/x", "nul\x00"} {
+		if o, ok := n.Rename(x.o, key); ok || o != x.o {
+			t.Errorf("Rename took the key %q", key)
+		}
+	}
+	o, ok := n.Rename(x.o, "late/name.txt")
+	if !ok || o.Key != "late/name.txt" {
+		t.Fatalf("Rename: %+v, %v", o, ok)
+	}
+	x.o = o
+	x.put(extent.Extent{Start: 2000, End: 5000})
+	x.fold()
+	x.s = reopen(x.s)
+	final, err := x.s.Join(t.Context(), x.o, x.parts)
+	if err != nil || final.Key != "late/name (1).txt" {
+		t.Fatalf("Join: %+v, %v", final, err)
+	}
+	again, err := x.s.Join(t.Context(), x.o, x.parts)
+	if err != nil || again != final {
+		t.Errorf("Join repeated: %+v, %v, want %+v", again, err, final)
+	}
+	x.o.Key, x.o.Joined = final.Key, true
+	x.verify()
+	wantKeys(t, x.s, "late/name.txt", "late/name (1).txt")
 }
