@@ -84,3 +84,30 @@ func BenchmarkParts(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkFind measures how the upload of a fingerprint is found.
+func BenchmarkFind(b *testing.B) {
+	s := open(b, filepath.Join(b.TempDir(), "state.db"), Options{})
+	const many = 1000
+	for i := range many {
+		u := record(fmt.Sprint(i))
+		u.Fingerprint = "f" + u.ID
+		if err := s.Create(b.Context(), u, upload.Quota{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	owner := record("").Owner
+	for i := 0; b.Loop(); i++ {
+		q := upload.Query{Owner: &owner, Fingerprint: fmt.Sprintf("f%d", i%many), Phases: []upload.Phase{upload.Receiving}, Limit: 1}
+		n := 0
+		for _, err := range s.Find(b.Context(), q) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			n++
+		}
+		if n != 1 {
+			b.Fatalf("%d found", n)
+		}
+	}
+}

@@ -112,7 +112,9 @@ func choose(q upload.Query, last position, n int) (sql string, args []driver.Val
 		where = []string{"1 = 1"}
 	}
 	args = append(args, int64(n))
-	return fmt.Sprintf("select %s from upload where %s order by %s limit $%d",
+	// SQLite plans by the value of a plain limit, and so would parse the statement
+	// again each time it is bound; a sum it does not look into.
+	return fmt.Sprintf("select %s from upload where %s order by %s limit $%d + 0",
 		columns, strings.Join(where, " and "), order, len(args)), args
 }
 
