@@ -192,7 +192,7 @@ func (s *Service) newRecord(ctx context.Context, n New) (*Record, error) {
 	case n.Size > s.limit(u):
 		return nil, ErrTooLarge
 	}
-	u.Key = s.Key.key(u, now)
+	u.Key = cmp.Or(cleanPath(p.Grant.Key), s.Key.key(u, now))
 	if prefix := cleanPath(p.Grant.Prefix); prefix != "" {
 		u.Key = prefix + "/" + u.Key
 	}

@@ -70,18 +70,25 @@ func (s *Service) Find(ctx context.Context, q Query) iter.Seq2[*Record, error] {
 	}
 }
 
+// Final returns the record of an upload that is Done, without its parts, for who
+// may read it; ErrIncomplete before, with the record.
+func (s *Service) Final(ctx context.Context, id string) (*Record, error) {
+	if err := s.authorize(ctx, MayRead); err != nil {
+		return nil, err
+	}
+	u, err := s.load(ctx, id, extent.Extent{})
+	if err == nil && !u.readable(Caller(ctx)) {
+		err = fmt.Errorf("%w: it is %v", ErrIncomplete, u.Phase)
+	}
+	return u, err
+}
+
 // Open reads the bytes e, cut at its size, of an upload that is Done;
 // ErrIncomplete before.
 func (s *Service) Open(ctx context.Context, id string, e extent.Extent) (io.ReadCloser, *Record, error) {
-	if err := s.authorize(ctx, MayRead); err != nil {
-		return nil, nil, err
-	}
-	u, err := s.load(ctx, id, extent.Extent{})
+	u, err := s.Final(ctx, id)
 	if err != nil {
 		return nil, u, err
-	}
-	if !u.readable(Caller(ctx)) {
-		return nil, u, ErrIncomplete
 	}
 	e = extent.Extent{Start: min(e.Start, u.Size), End: min(e.End, u.Size)}
 	r, err := s.Store.Open(ctx, u.object(), e)
@@ -101,19 +108,13 @@ func (u *Record) readable(p Principal) bool {
 // without us, as the media type and with the Content-Disposition given; empty
 // where it is to be read by Open.
 func (s *Service) Link(ctx context.Context, id, kind, disposition string) (string, error) {
-	if err := s.authorize(ctx, MayRead); err != nil {
-		return "", err
-	}
 	l, ok := s.Store.(store.Linker)
 	if !ok {
-		return "", nil
+		return "", s.authorize(ctx, MayRead)
 	}
-	u, err := s.load(ctx, id, extent.Extent{})
+	u, err := s.Final(ctx, id)
 	if err != nil {
 		return "", err
-	}
-	if !u.readable(Caller(ctx)) {
-		return "", ErrIncomplete
 	}
 	at, err := l.Link(ctx, u.object(), kind, disposition)
 	return at, storeError(err)

@@ -46,6 +46,7 @@ type Grant struct {
 	Quota   Quota             // of its owner; zero fields: no limit of its own
 	Types   []string          // media types by content, "image/*" for a family; nil: any
 	Prefix  string            // the key begins with it
+	Key     string            // the key, instead of the template's; below Prefix
 	Fields  map[string]string // of the file, over what the client says
 	Data    string            // what hooks are told of the upload: JSON from whoever granted this
 }
@@ -84,6 +85,9 @@ func Owner(ctx context.Context) string { return Caller(ctx).Owner }
 func itself(ctx context.Context, u *Record) context.Context {
 	return By(ctx, Principal{Owner: u.Owner, house: true})
 }
+
+// Named tells whether it is known who the principal is.
+func (p Principal) Named() bool { return !anonymous(p.Owner) }
 
 // May tells whether the principal was granted a verb, for an upload that it
 // sees.

@@ -57,6 +57,7 @@ func deeds(h *house) map[upload.Verb][]func(ctx context.Context, id string) erro
 				return err
 			},
 			func(ctx context.Context, id string) error { return second(h.Link(ctx, id, "", "")) },
+			func(ctx context.Context, id string) error { return second(h.Final(ctx, id)) },
 		},
 		upload.MayRemove: {
 			func(ctx context.Context, id string) error { return h.Remove(ctx, id) },
@@ -225,4 +226,9 @@ func TestGrant(t *testing.T) {
 	}
 	_, err = h.Create(ctx, upload.New{Size: 1})
 	wantErr(t, err, upload.ErrQuota)
+
+	ctx = upload.By(t.Context(), upload.Principal{Owner: "bob", Grant: upload.Grant{Prefix: "a", Key: "/b/../c"}})
+	if u, err := h.Create(ctx, upload.New{Size: 1}); err != nil || u.Key != "a/b/c" {
+		t.Fatal(u, err)
+	}
 }

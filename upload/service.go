@@ -129,6 +129,7 @@ type Chunk struct {
 //	Amend    takes what is said late     write.go
 //	Describe takes what people say of it write.go
 //	WriteNumbered, Complete: the same by the numbers of parts   number.go
+//	Final    is Get for readers          get.go
 //	Open     reads a finished file       get.go
 //	Link     tells where else it is      get.go
 //	Confirm  keeps it                    manage.go

@@ -23,12 +23,9 @@ func Serve(w http.ResponseWriter, r *http.Request, s *upload.Service, id string)
 	if !ID(id) {
 		return upload.ErrNotFound
 	}
-	u, err := s.Get(r.Context(), id)
+	u, err := s.Final(r.Context(), id)
 	if err != nil {
 		return err
-	}
-	if u.Phase != upload.Done || u.Partial {
-		return fmt.Errorf("%w: it is %v", upload.ErrIncomplete, u.Phase)
 	}
 	if at, err := elsewhere(r, s, u); err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/muleteer/muleteer/extent"
 	"github.com/muleteer/muleteer/upload"
@@ -84,9 +85,12 @@ func (l Links) To(r *http.Request, path string) string {
 
 // Absolute returns the absolute URL of path, which begins with a slash: below
 // the public URL if that is not empty, else at the scheme and host of the
-// request itself. X-Forwarded headers are not believed here; who trusts a
-// proxy puts its word into the request before.
+// request itself; and below the token in the request's path, see Below.
+// X-Forwarded headers are not believed here; who trusts a proxy puts its word
+// into the request before.
 func Absolute(r *http.Request, public, path string) string {
+	prefix, _ := r.Context().Value(belowKey{}).(string)
+	path = prefix + path
 	if public != "" {
 		for len(public) > 0 && public[len(public)-1] == '/' {
 			public = public[:len(public)-1]
@@ -98,6 +102,34 @@ func Absolute(r *http.Request, public, path string) string {
 		u.Scheme = "https"
 	}
 	return u.String() + path
+}
+
+// TokenPath is the path below which the next segment is a token, for clients
+// that can be given nothing but a URL.
+const TokenPath = "/u/"
+
+type belowKey struct{}
+
+// Below returns r as one whose client has all paths below a prefix: it was taken
+// off the path, and has to be put before the paths that it is told.
+func Below(r *http.Request, prefix string) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), belowKey{}, prefix))
+}
+
+// Tokenless returns URLs without the tokens in their paths.
+func Tokenless(urls string) string {
+	for from := 0; ; {
+		at := strings.Index(urls[from:], TokenPath)
+		if at < 0 {
+			return urls
+		}
+		at += from
+		n := strings.IndexAny(urls[at+len(TokenPath):], "/ ")
+		if n < 0 {
+			return urls[:at]
+		}
+		urls, from = urls[:at]+urls[at+len(TokenPath)+n:], at
+	}
 }
 
 // Status returns the HTTP status on which all protocols agree for an error of

@@ -149,4 +149,7 @@ func Field(name string) bool {
 const fileField = "file"
 
 // everywhere are fields that tell one file from another whatever the client.
-const everywhere = "upload_token upload_id"
+const everywhere = token + " upload_id"
+
+// token tells whose a file is.
+const token = "upload_token"

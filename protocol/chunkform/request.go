@@ -181,6 +181,9 @@ func (q *request) names(s *said, file *wire.FormPart) (err error) {
 	}
 	for field := range strings.FieldsSeq(everywhere + " " + q.fields.also) {
 		value, _ := q.said.get(field)
+		if field == token && upload.Caller(q.said.r.Context()).Named() {
+			value = "" // its owner is told by it, and the next token may be another one
+		}
 		q.identity = append(q.identity, value)
 	}
 	if q.lateName {

@@ -7,7 +7,8 @@
 //
 // A file is found by the token and the identifier with which it is sent. Both
 // are the client's; they are never kept, only a hash of the two, see Marked. Who
-// knows both may see the file.
+// knows both may see the file. Where the token tells who its owner is, a newer
+// token of the same owner will do.
 package photo
 
 import (
@@ -61,7 +62,7 @@ func Marked(r *http.Request, g wire.Glimpse) *http.Request {
 		}
 		return q.Get(name)
 	}
-	if t, id := said(token), said(identifier); t != "" && id != "" {
+	if t, id := whose(r.Context(), said(token)), said(identifier); t != "" && id != "" {
 		q.Set(label, mark(t, id))
 	}
 	marked := *r
@@ -82,6 +83,15 @@ func Fields(r *http.Request) map[string]string {
 
 func mark(t, id string) string { return upload.Fingerprint("", "photo", "", t, id) }
 
+// whose tells by what a file is told from those of others: by the token, unless
+// that has told already who its owner is.
+func whose(ctx context.Context, token string) string {
+	if upload.Caller(ctx).Named() {
+		return "owner"
+	}
+	return token
+}
+
 // lookLimit is how many uploads are looked at to find one. It is the newest
 // that are asked for, by pages that are sending them.
 const lookLimit = 1000
@@ -89,7 +99,7 @@ const lookLimit = 1000
 // find returns the newest upload that was sent with the token and identifier of
 // q, without its parts.
 func (h *Handler) find(ctx context.Context, q url.Values) (*upload.Record, error) {
-	t, id := q.Get(token), q.Get(identifier)
+	t, id := whose(ctx, q.Get(token)), q.Get(identifier)
 	if t == "" || id == "" {
 		return nil, fmt.Errorf("%s and %s say which file is meant: %w", token, identifier, upload.ErrInvalid)
 	}

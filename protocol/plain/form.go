@@ -72,6 +72,9 @@ func (h *handler) file(r *http.Request, files []*upload.Record, fields map[strin
 func meta(filename string, fields map[string]string) (m upload.Meta, err error) {
 	m.Fields = map[string]string{}
 	for name, value := range fields {
+		if name == "upload_token" {
+			continue // it says who sends the form, and is nobody else's
+		}
 		if utf8.ValidString(name) && utf8.ValidString(value) {
 			m.Fields[name] = value
 		}

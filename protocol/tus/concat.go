@@ -29,11 +29,12 @@ func (h *handler) parseConcat(r *http.Request) (concat, error) {
 		return concat{raw: raw, partial: true}, nil
 	}
 	list, final := strings.CutPrefix(raw, "final;")
+	list = wire.Tokenless(list) // they are for this request, and are not kept
 	urls := strings.Fields(list)
 	if !final || len(urls) == 0 {
 		return concat{}, fmt.Errorf("%w: Upload-Concat is %.40q", upload.ErrInvalid, raw)
 	}
-	c := concat{raw: raw}
+	c := concat{raw: "final;" + list}
 	for _, u := range urls {
 		id, err := h.id(r, u)
 		if err != nil {
@@ -51,7 +52,7 @@ func (h *handler) id(r *http.Request, raw string) (string, error) {
 	if err != nil || ref.User != nil || ref.Scheme != "" && ref.Scheme != "http" && ref.Scheme != "https" {
 		return "", foreign
 	}
-	own, err := url.Parse(h.links.To(r, h.base))
+	own, err := url.Parse(wire.Tokenless(h.links.To(r, h.base)))
 	if err != nil {
 		return "", fmt.Errorf("the URL of %s: %w", h.base, err)
 	}
