@@ -111,9 +111,11 @@ const TokenPath = "/u/"
 type belowKey struct{}
 
 // Below returns r as one whose client has all paths below a prefix: it was taken
-// off the path, and has to be put before the paths that it is told.
+// off the path, and has to be put before the paths that it is told. What was
+// taken off before stays before it.
 func Below(r *http.Request, prefix string) *http.Request {
-	return r.WithContext(context.WithValue(r.Context(), belowKey{}, prefix))
+	before, _ := r.Context().Value(belowKey{}).(string)
+	return r.WithContext(context.WithValue(r.Context(), belowKey{}, before+prefix))
 }
 
 // Tokenless returns URLs without the tokens in their paths.
