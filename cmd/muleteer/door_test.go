@@ -278,7 +278,7 @@ func TestSettingsOfClients(t *testing.T) {
 func TestMemoryAtTheDoor(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := settings{Key: "{id}/{name}", ChunkSize: 1 << 20}
+		s := settings{Target: Target{Key: "{id}/{name}", ChunkSize: 1 << 20}}
 		memory := store.NewBudget(4 << 20)
 		k := &kept{Store: mem.New(mem.Options{}), State: state.Memory(nil), memory: memory, closeStore: func() error { return nil }}
 		defer k.close()

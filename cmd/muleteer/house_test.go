@@ -46,7 +46,7 @@ func (s *syncBuffer) String() string {
 // testHouse is a server that keeps everything in memory.
 func testHouse(t *testing.T, change func(*settings)) (*house, *syncBuffer) {
 	t.Helper()
-	s := settings{Key: "{id}/{name}", MaxSize: 1 << 30, Expire: span(time.Hour), ChunkSize: 1 << 20, MimeType: "application/octet-stream"}
+	s := settings{Target: Target{Key: "{id}/{name}", MaxSize: 1 << 30, Expire: span(time.Hour), ChunkSize: 1 << 20, MimeType: "application/octet-stream"}}
 	s.Storage.Durability = "power"
 	if change != nil {
 		change(&s)

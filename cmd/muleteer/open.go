@@ -24,6 +24,31 @@ type kept struct {
 	probe            func(ctx context.Context) (string, error) // tells what the store can do; nil where nobody has to ask
 	closeStore       func() error
 	closed           bool
+	others           map[string]*kept // further stores that are open, by what --store would say
+}
+
+// beside returns what is kept where an endpoint says, with the same records.
+// What was opened stays open until the end.
+func (k *kept) beside(ctx context.Context, s storage, where string) (*kept, error) {
+	if where == "" || where == s.Store {
+		return k, nil
+	}
+	if found := k.others[where]; found != nil {
+		return found, nil
+	}
+	other := &kept{State: k.State, memory: k.memory, stateAt: k.stateAt}
+	s.Store = where
+	if err := s.openStore(ctx, other); err != nil {
+		return nil, err
+	}
+	if err := other.ready(ctx); err != nil {
+		return nil, errors.Join(err, other.closeStore())
+	}
+	if k.others == nil {
+		k.others = map[string]*kept{}
+	}
+	k.others[where] = other
+	return other, nil
 }
 
 // inherit is how long a process waits for the one before it to let go of the
@@ -142,7 +167,11 @@ func (k *kept) close() error {
 		return nil
 	}
 	k.closed = true
-	return errors.Join(k.State.Close(), k.closeStore())
+	err := errors.Join(k.State.Close(), k.closeStore())
+	for _, other := range k.others {
+		err = errors.Join(err, other.closeStore())
+	}
+	return err
 }
 
 // free is how many bytes the store can still take, -1 where that means

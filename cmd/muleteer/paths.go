@@ -63,6 +63,15 @@ func (h *house) places() []place {
 // all of them. It stands in for http.ServeMux, which would clean the paths of
 // clients and redirect them.
 func (h *house) handler() http.Handler {
+	tables := map[string]http.Handler{}
+	for name, e := range h.named {
+		tables[name] = e.table()
+	}
+	return h.logged(secured(h.recovered(h.drained(h.below(tables, h.table())))))
+}
+
+// table is the table of paths of one endpoint.
+func (h *house) table() http.Handler {
 	table := map[string]http.Handler{}
 	for _, p := range h.places() {
 		table[p.path] = h.crossed(p.crossing, h.samesite(p.handler))
@@ -73,9 +82,9 @@ func (h *house) handler() http.Handler {
 	nowhere := h.metrics.count("none", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		wire.Problem(w, http.StatusNotFound, "", "There is nothing at this path; / tells what there is.")
 	}))
-	return h.logged(secured(h.recovered(h.drained(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		find(table, r.URL.EscapedPath(), nowhere).ServeHTTP(w, r)
-	})))))
+	})
 }
 
 // find returns what is at path exactly, or below its first segment.

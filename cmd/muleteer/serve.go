@@ -30,7 +30,9 @@ func (k serveCommand) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return err
 	}
-	s.Storage.largest = int64(s.MaxSize)
+	if err := s.measure(); err != nil {
+		return &failure{exitUsage, err}
+	}
 	kept, err := s.Storage.open(ctx)
 	if err != nil {
 		return err
@@ -45,43 +47,46 @@ func (k serveCommand) Run(ctx context.Context, c console) error {
 	}
 	h := newHouse(s, kept, log)
 	h.encrypted = encrypted
+	if err := h.furnish(ctx, nil); err != nil {
+		return &failure{exitUsage, err}
+	}
 	h.announce(ctx, c.out, listeners)
+	h.reread = func() (settings, error) { return reread(c) }
 	err = h.serve(ctx, listeners)
 	return errors.Join(err, kept.close())
 }
 
 // house is a running server with all that it consists of.
 type house struct {
+	name      string // of its endpoint; "" is the first one
 	settings  settings
 	service   *upload.Service
+	named     map[string]*house // the other endpoints, at the first one
 	kept      *kept
 	metrics   *metrics
 	held      *store.Budget // for what has to be held before it can be stored
 	encrypted *tls.Config   // nil for plain HTTP
 	log       *slog.Logger
 	grace     time.Duration
-	drain     drain
+	reread    func() (settings, error) // what is to be from now on; nil where that never changes
+	drain     *drain
 }
 
 // newHouse puts a server together.
 func newHouse(s settings, k *kept, log *slog.Logger) *house {
-	counts := newMetrics()
-	service := &upload.Service{
-		Store:     k.Store,
-		State:     observed{k.State, counts, log},
-		Key:       upload.Template(s.Key),
-		Overwrite: s.Overwrite,
-		Type:      s.MimeType,
-		Chunk:     int64(s.ChunkSize),
-		MaxSize:   int64(s.MaxSize),
-		Expire:    time.Duration(s.Expire),
-		Memory:    k.memory,
-		Log:       log,
-	}
-	return &house{
-		settings: s, service: service, kept: k, metrics: counts, log: log, grace: grace,
+	h := &house{
+		settings: s, kept: k, metrics: newMetrics(), log: log, grace: grace, drain: new(drain),
 		held: k.memory.Share(k.memory.Size() / 2),
 	}
+	h.service = h.newService()
+	return h
+}
+
+// newService is what takes the uploads of this endpoint.
+func (h *house) newService() *upload.Service {
+	s := h.settings.service(h.name)
+	s.Store, s.State, s.Memory, s.Log = h.kept.Store, observed{h.kept.State, h.metrics, h.log}, h.kept.memory, h.log
+	return s
 }
 
 // listen opens all addresses or none.
@@ -138,11 +143,12 @@ func (h *house) server() *http.Server {
 // come are cut, so that what arrived of them is kept.
 func (h *house) serve(ctx context.Context, listeners []net.Listener) error {
 	server := h.server()
+	change := h.follow(ctx, server)
 	sweeping, stopSweeping := context.WithCancel(context.WithoutCancel(ctx))
 	swept := make(chan struct{})
 	go func() {
 		defer close(swept)
-		h.service.Run(context.WithValue(sweeping, inSweep{}, true))
+		h.sweepAlways(sweeping, change)
 	}()
 	failed := make(chan error, len(listeners))
 	for _, l := range listeners {

@@ -8,8 +8,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-
-	"github.com/muleteer/muleteer/upload"
 )
 
 // settings are all that can be said of a server, by flag, environment or file;
@@ -18,18 +16,13 @@ type settings struct {
 	Listen    list       `yaml:"listen" env:"MULETEER_LISTEN" placeholder:"HOST:PORT" help:"Where to listen; may be given several times (default: 127.0.0.1:8080, or port $PORT)."`
 	Storage   storage    `embed:"" yaml:",inline"`
 	TLS       encryption `embed:"" yaml:",inline"`
-	Key       string     `yaml:"key" env:"MULETEER_KEY" default:"${key}" placeholder:"TEMPLATE" help:"Where finished files appear in the store: {id} {name} {path} {owner} {date} (default: ${key})."`
-	Overwrite bool       `yaml:"overwrite" env:"MULETEER_OVERWRITE" help:"A finished file replaces what has its key already."`
-	MaxSize   size       `yaml:"max-size" env:"MULETEER_MAX_SIZE" default:"50GiB" placeholder:"SIZE" help:"The largest file that is taken; 0 for no limit (default: 50GiB)."`
-	Expire    span       `yaml:"expire" env:"MULETEER_EXPIRE" default:"7d" placeholder:"TIME" help:"An unfinished upload is removed so long after its last byte (default: 7d)."`
-	ChunkSize size       `yaml:"chunk-size" env:"MULETEER_CHUNK_SIZE,CHUNK_SIZE" default:"6291456" placeholder:"SIZE" help:"In what pieces clients are expected to send (default: 6MiB)."`
-	MimeType  string     `yaml:"mime-type" env:"MULETEER_MIME_TYPE,MIME_TYPE" default:"application/octet-stream" placeholder:"TYPE" help:"Of files whose client names none (default: application/octet-stream)."`
-	PublicURL string     `name:"public-url" yaml:"public-url" env:"MULETEER_PUBLIC_URL" placeholder:"URL" help:"How the server is reached from outside, if a proxy is before it."`
-	Open      bool       `yaml:"open" env:"MULETEER_OPEN" help:"Take uploads from everybody who can reach the server."`
-	Cors      list       `yaml:"cors" env:"MULETEER_CORS" placeholder:"ORIGIN" help:"Web origin whose pages may upload; may be given several times; * for all."`
-	Clients   clients    `embed:"" yaml:",inline"`
-	Old       demo       `embed:"" yaml:",inline"`
-	Verbose   bool       `yaml:"verbose" env:"MULETEER_VERBOSE" help:"Log every request."`
+	Endpoints endpoints  `kong:"-" yaml:"endpoints"`
+	Target    `embed:"" yaml:",inline"`
+	PublicURL string  `name:"public-url" yaml:"public-url" env:"MULETEER_PUBLIC_URL" placeholder:"URL" help:"How the server is reached from outside, if a proxy is before it."`
+	Open      bool    `yaml:"open" env:"MULETEER_OPEN" help:"Take uploads from everybody who can reach the server."`
+	Clients   clients `embed:"" yaml:",inline"`
+	Old       demo    `embed:"" yaml:",inline"`
+	Verbose   bool    `yaml:"verbose" env:"MULETEER_VERBOSE" help:"Log every request."`
 }
 
 // storage is where records and bytes are kept.
@@ -54,11 +47,8 @@ func (s *settings) check() error {
 	if len(s.Listen) == 0 {
 		s.Listen = []string{defaultAddress}
 	}
-	if err := upload.Template(s.Key).Check(); err != nil {
+	if err := s.Target.check(); err != nil {
 		return err
-	}
-	if s.ChunkSize < 1 {
-		return errors.New("--chunk-size has to be at least 1 byte")
 	}
 	if s.PublicURL != "" {
 		u, err := url.Parse(s.PublicURL)
@@ -75,13 +65,10 @@ func (s *settings) check() error {
 	if err := s.Old.check(); err != nil {
 		return err
 	}
-	if err := s.checkOrigins(); err != nil {
-		return err
-	}
 	return s.checkAddresses()
 }
 
-func (s *settings) checkOrigins() error {
+func (s *Target) checkOrigins() error {
 	protection := http.NewCrossOriginProtection()
 	for _, o := range s.Cors {
 		if o == "*" {

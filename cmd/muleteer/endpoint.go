@@ -1,0 +1,171 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/muleteer/muleteer/internal/wire"
+)
+
+// An endpoint is a named target: all paths are there once more, below /NAME,
+// and its uploads are its own. The first endpoint has no name and is at /.
+type endpoint struct {
+	Store  string `yaml:"store"` // as --store; "" is the first one's
+	Target `yaml:",inline"`
+}
+
+// endpoints are the endpoints of a file by their names, as they stand there.
+type endpoints map[string]endpointNode
+
+type endpointNode struct{ node ast.Node }
+
+// UnmarshalYAML keeps what stands there until it is known what it builds on.
+func (e *endpointNode) UnmarshalYAML(n ast.Node) error {
+	e.node = n
+	return errors.Join(yaml.NodeToValue(n, new(endpoint), yaml.Strict()))
+}
+
+var endpointName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}$`)
+
+// endpoints returns the endpoints that the file names, complete and checked.
+func (s *settings) endpoints() (map[string]endpoint, error) {
+	if s.Storage.Config == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(string(s.Storage.Config))
+	if err != nil {
+		return nil, fmt.Errorf("the configuration cannot be read: %w", err)
+	}
+	said := new(settings)
+	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(said); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s: %s", s.Storage.Config, yaml.FormatError(err, false, true))
+	}
+	all := map[string]endpoint{}
+	for name, said := range said.Endpoints {
+		e := endpoint{Target: s.Target}
+		if err := yaml.NodeToValue(said.node, &e, yaml.Strict()); err != nil {
+			return nil, fmt.Errorf("endpoint %s: %s", name, yaml.FormatError(err, false, true))
+		}
+		if !endpointName.MatchString(name) {
+			return nil, fmt.Errorf("the endpoint %q cannot be called so: a name is of lower-case letters, digits and dashes, and begins with a letter", name)
+		}
+		if err := e.check(); err != nil {
+			return nil, fmt.Errorf("endpoint %s: %w", name, err)
+		}
+		all[name] = e
+	}
+	return all, nil
+}
+
+// measure finds out how large a file may come into the first store.
+func (s *settings) measure() error {
+	named, err := s.endpoints()
+	s.Storage.largest = int64(s.MaxSize)
+	for _, e := range named {
+		if e.Store == "" && s.Storage.largest > 0 && (e.MaxSize == 0 || int64(e.MaxSize) > s.Storage.largest) {
+			s.Storage.largest = int64(e.MaxSize)
+		}
+	}
+	return err
+}
+
+// furnish adds the endpoints of the file to the first one. A store that is open
+// already, here or in the house before, is not opened again.
+func (h *house) furnish(ctx context.Context, before *house) error {
+	named, err := h.settings.endpoints()
+	if err != nil {
+		return err
+	}
+	taken := map[string]bool{}
+	for _, p := range h.places() {
+		taken[firstSegment(p.path)] = true
+	}
+	taken[strings.Trim(wire.TokenPath, "/")] = true
+	h.named = map[string]*house{}
+	for _, name := range slices.Sorted(maps.Keys(named)) {
+		if taken[name] {
+			return fmt.Errorf("the endpoint %s cannot be called so: there is something else at /%s", name, name)
+		}
+		storage := h.settings.Storage
+		storage.largest = int64(named[name].MaxSize)
+		k, err := h.kept.beside(ctx, storage, named[name].Store)
+		if err != nil {
+			return fmt.Errorf("endpoint %s: %w", name, err)
+		}
+		h.named[name] = h.annexe(name, named[name].Target, k)
+		if before != nil && before.named[name] != nil {
+			h.named[name].service.Succeed(before.named[name].service)
+		}
+	}
+	return nil
+}
+
+// annexe is the house of another endpoint below the same roof.
+func (h *house) annexe(name string, t Target, k *kept) *house {
+	s := h.settings
+	s.Target = t
+	a := *h
+	a.name, a.settings, a.kept, a.named = name, s, k, nil
+	a.service = a.newService()
+	return &a
+}
+
+// all are this house and its annexes.
+func (h *house) all() []*house {
+	list := []*house{h}
+	for _, name := range slices.Sorted(maps.Keys(h.named)) {
+		list = append(list, h.named[name])
+	}
+	return list
+}
+
+// sweep does what is due at every endpoint, until ctx ends.
+func (h *house) sweep(ctx context.Context) {
+	var all sync.WaitGroup
+	for _, e := range h.all() {
+		all.Go(func() { e.service.Run(context.WithValue(ctx, inSweep{}, true)) })
+	}
+	all.Wait()
+}
+
+// below hands a request on to the endpoint whose name its path begins with.
+func (h *house) below(tables map[string]http.Handler, first http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name := firstSegment(r.URL.Path)
+		table := tables[name]
+		if table == nil {
+			first.ServeHTTP(w, r)
+			return
+		}
+		if r.URL.Path == "/"+name {
+			wire.Problem(w, http.StatusNotFound, "", fmt.Sprintf("This is an endpoint; its paths are /%s/upload, /%s/tus/ and so on.", name, name))
+			return
+		}
+		r = wire.Below(r, "/"+name)
+		moved := new(url.URL)
+		*moved = *r.URL
+		moved.Path = strings.TrimPrefix(r.URL.Path, "/"+name)
+		moved.RawPath = strings.TrimPrefix(r.URL.RawPath, "/"+name)
+		r.URL = moved
+		table.ServeHTTP(w, r)
+	})
+}
+
+func firstSegment(path string) string {
+	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return first
+}
