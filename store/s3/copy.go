@@ -54,7 +54,7 @@ func (s *Store) Copy(ctx context.Context, o store.Object, at int64, src store.Ob
 	return c.all(ctx, e, want, done)
 }
 
-var errMiscopied = errors.New("the server tells wrong checksums of what it copies")
+var errMiscopied = errors.New("the server cannot copy, or tells wrong checksums of what it copies")
 
 // byServer copies e, and returns what was copied only if all of it is right.
 func (c *copying) byServer(ctx context.Context, e extent.Extent, want store.CRC) (told []store.Part, err error) {
@@ -143,6 +143,8 @@ func (c *copying) cell(ctx context.Context, p *piece) {
 	switch {
 	case missing(err):
 		p.err = c.s.gone(ctx, c.o, c.h, err)
+	case bad(err):
+		p.err = fmt.Errorf("%w: %w", errMiscopied, err)
 	case err != nil:
 		p.err = fmt.Errorf("copying from %s: %w", c.src.ID, translate(err))
 	case out.CopyPartResult == nil || out.CopyPartResult.ETag == nil || out.CopyPartResult.ChecksumCRC64NVME == nil:

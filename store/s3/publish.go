@@ -182,13 +182,17 @@ func once(o *s3.Options) { o.RetryMaxAttempts = 1 }
 // copyParts has the server copy an object into a multipart upload.
 func (s *Store) copyParts(ctx context.Context, from, to, uploadID string, parts []store.Part) ([]types.CompletedPart, error) {
 	var copied []types.CompletedPart
+	size := int64(0)
+	if len(parts) > 0 {
+		size = parts[len(parts)-1].End
+	}
 	for len(parts) > 0 {
 		run := parts[0]
 		for parts = parts[1:]; len(parts) > 0 && run.Len()+parts[0].Len() <= s.copyPart; parts = parts[1:] {
 			run.End, run.CRC = parts[0].End, run.CRC.Append(parts[0].CRC, parts[0].Len())
 		}
 		number := int32(len(copied) + 1)
-		etag, err := s.copyRun(ctx, from, to, uploadID, number, run)
+		etag, err := s.copyRun(ctx, from, size, to, uploadID, number, run)
 		if err != nil {
 			return nil, fmt.Errorf("copying to %s: %w", to, err)
 		}
@@ -197,16 +201,22 @@ func (s *Store) copyParts(ctx context.Context, from, to, uploadID string, parts 
 	return copied, nil
 }
 
-// copyRun copies a run of an object into a part. There are servers that tell,
-// and note, a wrong checksum of a copied range: what is not as it should be
-// passes through.
-func (s *Store) copyRun(ctx context.Context, from, to, uploadID string, number int32, run store.Part) (etag string, err error) {
+// copyRun copies a run of an object, which has size bytes, into a part. There
+// are servers that tell, and note, a wrong checksum of a copied range, and some
+// that compute none and refuse the part: what is not as it should be passes
+// through.
+func (s *Store) copyRun(ctx context.Context, from string, size int64, to, uploadID string, number int32, run store.Part) (etag string, err error) {
 	if !s.miscopies.Load() {
-		out, err := s.client.UploadPartCopy(ctx, &s3.UploadPartCopyInput{
+		in := &s3.UploadPartCopyInput{
 			Bucket: s.in(), Key: &to, UploadId: &uploadID, PartNumber: &number, CopySource: aws.String(s.source(from)),
-			CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", run.Start, run.End-1)),
-		})
+		}
+		if run.Len() < size { // of a small object no range may be copied (UploadPartCopy, API reference)
+			in.CopySourceRange = aws.String(fmt.Sprintf("bytes=%d-%d", run.Start, run.End-1))
+		}
+		out, err := s.client.UploadPartCopy(ctx, in)
 		switch {
+		case bad(err):
+			// It passes through.
 		case missing(err):
 			return "", fmt.Errorf("%w: %w", store.ErrGone, err)
 		case err != nil:

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -206,8 +207,8 @@ func TestLittleMemoryForManyBodies(t *testing.T) {
 	}
 }
 
-// A server that notes a wrong checksum for a copied range does no harm:
-// versitygw 1.8.0 is one.
+// A server that notes a wrong checksum for a copied range, as versitygw 1.8.0
+// does, or none and refuses the part, as MinIO does, does no harm.
 func TestWhatIsMiscopiedIsSentAgain(t *testing.T) {
 	t.Parallel()
 	s := tellStory(t, "", 64<<20)
@@ -222,8 +223,8 @@ func TestWhatIsMiscopiedIsSentAgain(t *testing.T) {
 	if final := s.joined(o, parts, data); final.Key != "a name.bin" {
 		t.Errorf("it appeared as %q", final.Key)
 	}
-	if s.proxy.Count(s3test.UploadPartCopy) == 0 {
-		t.Error("nothing was copied by the server")
+	if !slices.ContainsFunc(s.proxy.Journal(), func(c s3test.Call) bool { return c.Op == s3test.UploadPartCopy }) {
+		t.Error("the server was not asked to copy")
 	}
 }
 

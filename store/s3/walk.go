@@ -103,7 +103,31 @@ func decoded(key string, how types.EncodingType) string {
 }
 
 // uploads yields the multipart uploads under a prefix. After an error it ends.
+//
+// MinIO lists by a whole key, or all of the bucket: where a folder seems to have
+// none, it is looked for among all.
 func (s *Store) uploads(ctx context.Context, prefix string) iter.Seq2[types.MultipartUpload, error] {
+	return func(yield func(types.MultipartUpload, error) bool) {
+		any := false
+		for u, err := range s.uploadsUnder(ctx, prefix) {
+			any = true
+			if !yield(u, err) {
+				return
+			}
+		}
+		if any || !strings.HasSuffix(prefix, "/") {
+			return
+		}
+		for u, err := range s.uploadsUnder(ctx, "") {
+			if (err != nil || strings.HasPrefix(aws.ToString(u.Key), prefix)) && !yield(u, err) {
+				return
+			}
+		}
+	}
+}
+
+// uploadsUnder is uploads as the server understands it.
+func (s *Store) uploadsUnder(ctx context.Context, prefix string) iter.Seq2[types.MultipartUpload, error] {
 	return func(yield func(types.MultipartUpload, error) bool) {
 		in := &s3.ListMultipartUploadsInput{Bucket: s.in(), Prefix: aws.String(prefix), EncodingType: types.EncodingTypeUrl}
 		for {
