@@ -40,13 +40,9 @@ func (s *Store) Rename(o store.Object, key string) (store.Object, bool) {
 	return named, true
 }
 
-// begin begins a multipart upload under a key. Only what is made where it
-// stays has the storage class of finished objects.
-func (s *Store) begin(ctx context.Context, key string, stays bool, a about, how ...func(*s3.Options)) (uploadID string, err error) {
-	f, err := s.features(ctx)
-	if err != nil {
-		return "", err
-	}
+// multipart is a multipart upload as the store's address wants it. Only what is
+// made where it stays has the storage class of finished objects.
+func (s *Store) multipart(key string, stays bool) *s3.CreateMultipartUploadInput {
 	in := &s3.CreateMultipartUploadInput{
 		Bucket: s.in(), Key: &key,
 		ServerSideEncryption: types.ServerSideEncryption(s.sse), SSEKMSKeyId: optional(s.kmsKey),
@@ -54,6 +50,16 @@ func (s *Store) begin(ctx context.Context, key string, stays bool, a about, how 
 	if stays {
 		in.StorageClass = types.StorageClass(s.class)
 	}
+	return in
+}
+
+// begin begins a multipart upload under a key, see multipart.
+func (s *Store) begin(ctx context.Context, key string, stays bool, a about, how ...func(*s3.Options)) (uploadID string, err error) {
+	f, err := s.features(ctx)
+	if err != nil {
+		return "", err
+	}
+	in := s.multipart(key, stays)
 	a.onUpload(in)
 	onUpload(f.sum, in)
 	out, err := s.client.CreateMultipartUpload(ctx, in, how...)

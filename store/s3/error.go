@@ -55,7 +55,7 @@ func translate(err error) error {
 }
 
 // expected finds the region in what servers answer to a signature for another.
-var expected = regexp.MustCompile(`expecting '([a-z0-9-]+)'`)
+var expected = regexp.MustCompile(`expecting ['"]([a-z0-9-]+)['"]`)
 
 // explain says on one line why the bucket cannot be used, and what to do.
 func (s *Store) explain(err error) error {
@@ -75,10 +75,15 @@ func (s *Store) explain(err error) error {
 		}
 		region = cmp.Or(region, "REGION")
 		return fmt.Errorf("the bucket %s is not in the region %s: add region=%s to --store", s.bucket, ours, region)
-	case c == "NoSuchBucket", status(err) == http.StatusNotFound:
-		return fmt.Errorf("there is no bucket %s: make it, or correct --store", s.bucket)
-	case c == "InvalidAccessKeyId", c == "SignatureDoesNotMatch", c == "InvalidToken", c == "ExpiredToken", c == "InvalidClientTokenId":
+	case c == "InvalidAccessKeyId", c == "SignatureDoesNotMatch", c == "InvalidToken", c == "ExpiredToken", c == "InvalidClientTokenId",
+		c == "XAdminUserNotFound": // versitygw's, with status 404
 		return fmt.Errorf("the server does not accept the credentials (%s): correct AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile", c)
+	case c == "NoSuchBucket", status(err) == http.StatusNotFound && s.sse == "":
+		return fmt.Errorf("there is no bucket %s: make it, or correct --store", s.bucket)
+	case c == "InvalidStorageClass":
+		return fmt.Errorf("the server has no storage class %s: correct class= in --store", s.class)
+	case s.sse != "" && (bad(err) || status(err) == http.StatusNotFound): // of the key
+		return fmt.Errorf("the server does not encrypt as sse=%s wants it (%s): correct sse= and kms-key= in --store, or set up the server's keys", s.sse, shortly(err))
 	case c == "RequestTimeTooSkewed", c == "RequestExpired":
 		return errors.New("the clock of this machine differs from the server's: set it, best by NTP")
 	case c == "AccessDenied", status(err) == http.StatusForbidden:

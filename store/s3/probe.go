@@ -65,6 +65,15 @@ func (s *Store) features(ctx context.Context) (*features, error) {
 
 func (s *Store) probe(ctx context.Context) (f *features, err error) {
 	key := s.beside(rand.Text(), "probe") // an orphan, if the process dies of it
+	// Whether a class or an encryption is to be had shows at an upload that is
+	// not tried for anything else.
+	begun, err := s.client.CreateMultipartUpload(ctx, s.multipart(key, true))
+	if err != nil {
+		return nil, err
+	}
+	if err := s.abort(ctx, key, aws.ToString(begun.UploadId)); err != nil {
+		return nil, err
+	}
 	f = &features{sum: s.checksum}
 	for _, algorithm := range sums() {
 		if f.sum != "" {
@@ -103,7 +112,7 @@ func (s *Store) probe(ctx context.Context) (f *features, err error) {
 // probeSum tells whether the server refuses a part whose checksum is wrong,
 // and takes one whose checksum is right.
 func (s *Store) probeSum(ctx context.Context, key, algorithm string) (bool, error) {
-	in := &s3.CreateMultipartUploadInput{Bucket: s.in(), Key: &key, ServerSideEncryption: types.ServerSideEncryption(s.sse), SSEKMSKeyId: optional(s.kmsKey)}
+	in := s.multipart(key, false)
 	onUpload(algorithm, in)
 	begun, err := s.client.CreateMultipartUpload(ctx, in)
 	if bad(err) {
