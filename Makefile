@@ -12,7 +12,8 @@ say       = @printf '\n== %s\n'
 
 .DEFAULT_GOAL := help
 .PHONY: help build test bench nightly fmt clean \
-        need node tools fmt-check vet lint cross vuln unit modules fuzz long
+        need node tools fmt-check vet lint cross vuln unit modules fuzz long \
+        minio second
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,7 +90,7 @@ bench: ## measure against the targets; BENCH='-quick' for a first look
 	$(say) 'bench: measuring; results go to $(BUILD)/bench.json too'
 	$(BUILD)/bench -muleteer $(BUILD)/muleteer -peer $(BUILD)/tusd -json $(BUILD)/bench.json $(BENCH)
 
-nightly: test fuzz long ## make test, then each fuzz target and the long variants
+nightly: test fuzz long second ## make test, then each fuzz target, the long variants, and S3 by MinIO
 
 fuzz: ## each fuzz target for FUZZTIME (5m)
 	$(say) 'fuzz: each target for $(FUZZTIME)'
@@ -100,6 +101,18 @@ fuzz: ## each fuzz target for FUZZTIME (5m)
 long: ## the tests' long variants, three times over
 	$(say) 'long: MULETEER_LONG=1, three times in other orders'
 	MULETEER_LONG=1 $(GO) test -race -shuffle=on -count=3 -p 2 -timeout 60m ./...
+
+# Not in make test: it fetches some 250 modules and compiles for minutes.
+minio: ## build MinIO, the second S3 server of the tests
+	$(say) 'minio: MinIO, pinned in tools/minio/go.mod'
+	$(GO) -C tools/minio mod verify
+	CGO_ENABLED=0 $(GO) -C tools/minio build -trimpath -ldflags '-s -w' -o ../../$(BUILD)/minio github.com/minio/minio
+
+# -count=1: what was seen of the other server does not count.
+second: minio ## what has to do with S3, once more, against MinIO
+	$(say) 'second: MULETEER_TEST_S3=minio'
+	MULETEER_TEST_S3=minio MULETEER_LONG=1 $(GO) test -race -shuffle=on -count=1 -p 1 -timeout 30m ./store/s3/... ./protocol/...
+	MULETEER_TEST_S3=minio MULETEER_LONG=1 $(GO) test -race -shuffle=on -count=1 -timeout 60m -run 'S3|D[1-4]' ./test
 
 clean: ## remove what was built
 	rm -rf $(BUILD)

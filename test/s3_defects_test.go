@@ -315,7 +315,7 @@ func TestS3AGarbledAnswerLosesNothing(t *testing.T) {
 
 // A range that was acknowledged and cannot be read any more, because somebody
 // deleted its crumbs, is told as gone and not made up.
-func TestADeletedCrumbIsNotComplete(t *testing.T) {
+func TestS3ADeletedCrumbIsNotComplete(t *testing.T) {
 	t.Parallel()
 	gateway := s3test.Start(t)
 	c := inBucket(t, gateway)

@@ -12,23 +12,21 @@ import (
 	"github.com/rogpeppe/go-internal/lockedfile"
 )
 
-// gateway is the module that serves S3 in tests; tools/versitygw pins it.
-const gateway = "github.com/versity/versitygw"
-
-// program returns the path of the gateway. It is built once for the checkout,
-// by whoever needs it first: `make tools`, or one of several test processes.
-func program() (string, error) {
+// program returns the path of the server's program. It is built once for the
+// checkout, by whoever needs it first: `make tools` or `make minio`, or one of
+// several test processes.
+func (k kind) program() (string, error) {
 	root, err := checkout()
 	if err != nil {
 		return "", err
 	}
-	tools := filepath.Join(root, "tools", "versitygw")
-	pinned, err := version(filepath.Join(tools, "go.mod"))
+	tools := filepath.Join(root, "tools", k.name)
+	pinned, err := k.version(filepath.Join(tools, "go.mod"))
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(root, "build", "versitygw")
-	if built(path) == pinned {
+	path := filepath.Join(root, "build", k.name)
+	if k.built(path) == pinned {
 		return path, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -39,15 +37,15 @@ func program() (string, error) {
 		return "", err
 	}
 	defer unlock()
-	if built(path) == pinned { // by who held the lock
+	if k.built(path) == pinned { // by who held the lock
 		return path, nil
 	}
 	next := path + ".next"
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", next, gateway+"/cmd/versitygw")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", next, k.main)
 	build.Dir = tools
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
 	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building versitygw: %w\n%s", err, out)
+		return "", fmt.Errorf("building %s: %w\n%s", k.name, err, out)
 	}
 	return path, os.Rename(next, path) // never over a program that runs
 }
@@ -67,24 +65,24 @@ func checkout() (string, error) {
 }
 
 // version is the one that go.mod pins.
-func version(file string) (string, error) {
+func (k kind) version(file string) (string, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return "", err
 	}
 	for line := range strings.Lines(string(text)) {
 		f := strings.Fields(strings.TrimPrefix(strings.TrimSpace(line), "require "))
-		if len(f) >= 2 && f[0] == gateway {
+		if len(f) >= 2 && f[0] == k.module {
 			return f[1], nil
 		}
 	}
-	return "", fmt.Errorf("%s pins no %s", file, gateway)
+	return "", fmt.Errorf("%s pins no %s", file, k.module)
 }
 
 // built is the version of a program that was built before, "" if there is none.
-func built(path string) string {
+func (k kind) built(path string) string {
 	b, err := buildinfo.ReadFile(path)
-	if err != nil || b.Main.Path != gateway {
+	if err != nil || b.Main.Path != k.module {
 		return ""
 	}
 	return b.Main.Version

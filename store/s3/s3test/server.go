@@ -1,6 +1,7 @@
-// Package s3test gives tests a real S3 server, versitygw over a directory of
-// its own, and a Proxy that lets chosen operations fail in the ways in which
-// object stores fail. It is for tests only.
+// Package s3test gives tests a real S3 server over a directory of its own,
+// versitygw, or MinIO if MULETEER_TEST_S3=minio, and a Proxy that lets chosen
+// operations fail in the ways in which object stores fail. It is for tests
+// only.
 package s3test
 
 import (
@@ -33,6 +34,7 @@ const (
 // several tests can share one, each in a bucket of its own.
 type Server struct {
 	Endpoint string // http://127.0.0.1:PORT
+	kind     kind
 	dir      string
 	child    *exec.Cmd
 	said     bytes.Buffer  // what it wrote; to be read when it has ended
@@ -57,7 +59,11 @@ func Open() (*Server, error) { return OpenIn("") }
 // OpenIn is Open with the buckets below a directory, "" for the one of temporary
 // files.
 func OpenIn(within string) (*Server, error) {
-	path, err := program()
+	k, err := chosen()
+	if err != nil {
+		return nil, err
+	}
+	path, err := k.program()
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +74,7 @@ func OpenIn(within string) (*Server, error) {
 	var last error
 	sidecar := false
 	for range 20 { // a port that was free a moment ago may not be any more
-		s := &Server{dir: dir}
+		s := &Server{kind: k, dir: dir}
 		if last = s.start(path, sidecar); last == nil {
 			return s, nil
 		}
@@ -86,20 +92,14 @@ func (s *Server) start(path string, sidecar bool) error {
 	}
 	address := l.Addr().String()
 	l.Close()
-	root, meta := filepath.Join(s.dir, "buckets"), filepath.Join(s.dir, "meta")
-	if err := errors.Join(os.MkdirAll(root, 0o755), os.MkdirAll(meta, 0o755)); err != nil {
-		return err
+	for _, name := range []string{buckets, beside} {
+		if err := os.MkdirAll(filepath.Join(s.dir, name), 0o755); err != nil {
+			return err
+		}
 	}
-	// The path of the health check tells this server from another one that
-	// took the port meanwhile.
-	health := "/healthy-" + rand.Text()
 	s.Endpoint = "http://" + address
-	s.child = exec.Command(path, "--port", address, "--health", health, "--keep-alive", "--quiet",
-		"--access", AccessKey, "--secret", SecretKey, "--region", Region, "posix")
-	if sidecar {
-		s.child.Args = append(s.child.Args, "--sidecar", meta)
-	}
-	s.child.Args = append(s.child.Args, root)
+	s.child = exec.Command(path, s.kind.args(address, s.dir, sidecar)...)
+	s.child.Env = append(os.Environ(), s.kind.env...)
 	s.child.Stdout, s.child.Stderr = &s.said, &s.said
 	dieWithParent(s.child)
 	if err := s.child.Start(); err != nil {
@@ -110,24 +110,33 @@ func (s *Server) start(path string, sidecar bool) error {
 		defer close(s.over)
 		_ = s.child.Wait() // what it says is in ProcessState
 	}()
-	c := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Second}
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
 		select {
 		case <-s.over:
-			return fmt.Errorf("versitygw ended at once: %s", s.said.String())
+			return fmt.Errorf("%s ended at once: %s", s.kind.name, s.said.String())
 		default:
 		}
-		resp, err := c.Get(s.Endpoint + health)
-		if err != nil {
-			continue
-		}
-		resp.Body.Close()
-		if resp.StatusCode == http.StatusOK {
+		if s.answers() {
 			return nil
 		}
 	}
 	s.kill()
-	return fmt.Errorf("versitygw did not answer within 30 s: %s", s.said.String())
+	return fmt.Errorf("%s did not answer within a minute: %s", s.kind.name, s.said.String())
+}
+
+// answers tells whether a bucket can be made, and is in our directory: it might
+// be another server that took the port meanwhile.
+func (s *Server) answers() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	name := "first-" + strings.ToLower(rand.Text())
+	resp, err := s.Do(ctx, http.MethodPut, "/"+name, nil)
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	_, err = os.Stat(filepath.Join(s.dir, buckets, name))
+	return resp.StatusCode == http.StatusOK && err == nil
 }
 
 // Close kills the server and removes what it kept.
