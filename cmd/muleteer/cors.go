@@ -50,7 +50,7 @@ func readCrossing() crossing {
 }
 
 func formCrossing() crossing {
-	return crossing{"GET, HEAD, POST, PUT, PATCH, OPTIONS", chunkform.RequestHeaders(), chunkform.ResponseHeaders()}
+	return crossing{"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", chunkform.RequestHeaders(), chunkform.ResponseHeaders()}
 }
 
 func pondCrossing() crossing {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +36,24 @@ type BodyReader struct {
 	armed   time.Time // when the deadline was moved last
 	stopped bool      // Interrupt was called
 	err     error     // the first error of Read, io.EOF included
+}
+
+// Same reads sent to its end, or as far as it is what here has, and tells whether
+// it is; here may go on. An error is one of sent.
+func Same(sent, here io.Reader) (bool, error) {
+	s, h := make([]byte, 64<<10), make([]byte, 64<<10)
+	for {
+		n, err := sent.Read(s)
+		if m, _ := io.ReadFull(here, h[:n]); !bytes.Equal(s[:n], h[:m]) {
+			return false, nil
+		}
+		if err == io.EOF {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
 }
 
 // BodyError is an error in reading a body: the client's or the line's, not

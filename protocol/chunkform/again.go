@@ -1,13 +1,14 @@
 package chunkform
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"time"
 
 	"github.com/muleteer/muleteer/extent"
+	"github.com/muleteer/muleteer/internal/wire"
 	"github.com/muleteer/muleteer/upload"
 )
 
@@ -24,20 +25,17 @@ func (h *handler) compare(ctx context.Context, q *request, c *content, u *upload
 	}
 	defer r.Close()
 	another := fmt.Errorf("%w: a file of this name and size was finished not long ago, and this is another one; rename it", upload.ErrConflict)
-	sent, here := make([]byte, 64<<10), make([]byte, 64<<10)
-	for {
-		n, err := c.Read(sent)
-		if m, _ := io.ReadFull(r, here[:n]); !bytes.Equal(sent[:n], here[:m]) {
-			return another
-		}
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
+	same, err := wire.Same(c, r)
+	if err != nil {
+		return err
+	}
+	if !same && k.Verify != nil {
+		if _, err := io.Copy(io.Discard, c); err != nil {
 			return err
 		}
+		return cmp.Or(k.Verify(), another)
 	}
-	if k.Len >= 0 && c.n != k.Len || k.Last && k.At+c.n != u.Size {
+	if !same || k.Len >= 0 && c.n != k.Len || k.Last && k.At+c.n != u.Size {
 		return another
 	}
 	return nil

@@ -103,7 +103,7 @@ func (a *answer) fail(err error) {
 		a.q.client.failure(a, f, fields)
 	}
 	if f.status == http.StatusMethodNotAllowed {
-		a.w.Header().Set("Allow", "GET, HEAD, POST, PUT, PATCH")
+		a.w.Header().Set("Allow", "DELETE, GET, HEAD, POST, PUT, PATCH")
 	}
 	wire.Retry(a.w.Header(), f.status)
 	wire.JSON(a.w, f.status, fields)
@@ -146,6 +146,8 @@ func (a *answer) failure(err error) failure {
 		errors.Is(err, upload.ErrExists), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded),
 		errors.Is(err, os.ErrDeadlineExceeded):
 		return failure{status: http.StatusServiceUnavailable, text: later, again: true}
+	case errors.Is(err, errDamaged):
+		return failure{status: http.StatusServiceUnavailable, text: "The chunk was damaged on its way. It is sent again.", again: true}
 	case errors.Is(err, upload.ErrFull):
 		if a.q == nil || !a.q.only503 {
 			return failure{status: http.StatusInsufficientStorage, text: upload.ErrFull.Error(), again: true}

@@ -7,6 +7,7 @@
 //	POST, PUT, PATCH  a form or the bytes alone   a chunk of a file
 //	GET, HEAD         with a chunk's parameters   is it here? 200, or 204
 //	POST …/merge      what some pages call at the end: the result
+//	DELETE …/ID       removes a file, by Fine Uploader's id; POST with _method=DELETE, too
 //
 // They differ in what they call things, which is one row each in the table of
 // client.go; everything else is the same for all. A chunk is taken as it
@@ -25,6 +26,7 @@ package chunkform
 import (
 	"errors"
 	"net/http"
+	"path"
 	"time"
 
 	"github.com/muleteer/muleteer/internal/wire"
@@ -96,6 +98,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = h.probe(a)
 	case http.MethodPost, http.MethodPut, http.MethodPatch:
 		err = h.take(a)
+	case http.MethodDelete:
+		err = h.remove(a, path.Base(r.URL.Path))
 	default:
 		err = errMethod
 	}

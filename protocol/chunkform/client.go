@@ -24,6 +24,7 @@ type client struct {
 	loose      bool                                          // the total that it tells may be wrong, the number of chunks is not
 	sequential bool                                          // one chunk after the other, and the first begins anew, as a name is all that it has
 	alone      bool                                          // a file need not come in chunks
+	unique     bool                                          // its id alone tells its files apart, and it removes them by it
 	lateName   bool                                          // only its last chunk has the name
 	needs      string                                        // a field without which strangers would meet in one upload
 	final      int                                           // status that ends an upload in all its versions; 0: that of the reason
@@ -83,7 +84,7 @@ var clients = []client{{
 		total: "dztotalfilesize", count: "dztotalchunkcount", id: "dzuuid",
 	},
 }, {
-	name: "fine-uploader", marks: []string{"qquuid"}, alone: true,
+	name: "fine-uploader", marks: []string{"qquuid"}, alone: true, unique: true,
 	fields: fields{
 		number: "qqpartindex", length: "qqchunksize", at: "qqpartbyteoffset",
 		total: "qqtotalfilesize", count: "qqtotalparts", id: "qquuid", name: "qqfilename",
@@ -153,3 +154,9 @@ const everywhere = token + " upload_id"
 
 // token tells whose a file is.
 const token = "upload_token"
+
+// Fields by which a page tells what bytes have to be, in hexadecimal.
+const (
+	chunkSum = "chunkSha256" // those of this chunk
+	fileSum  = "sha256"      // those of the whole file
+)

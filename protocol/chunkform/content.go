@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"strings"
 	"time"
@@ -28,11 +29,15 @@ type content struct {
 	held      [][]byte      // all of it, nil unless it is held
 	size      int64         // of held, in bytes
 	n         int64         // bytes read
+	hash      hash.Hash     // of these, nil if nobody wants it
 }
 
 func (c *content) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.n += int64(n)
+	if c.hash != nil {
+		_, _ = c.hash.Write(p[:n]) // a hash does not fail
+	}
 	return n, err
 }
 
@@ -148,7 +153,7 @@ func (a after) Read(p []byte) (int, error) {
 // possible.
 func (c *content) rewind() bool {
 	if c.held != nil {
-		c.r, c.n = reader(c.held), 0
+		c.r, c.n, c.hash = reader(c.held), 0, nil
 	}
 	return c.n == 0
 }

@@ -167,6 +167,10 @@ func (h *handler) conclude(a *answer, s *said) error {
 			s.add(name, values.Get(name))
 		}
 	}
+	if method, _ := s.get("_method"); method == http.MethodDelete {
+		id, _ := s.get(remover().fields.id)
+		return h.remove(a, id)
+	}
 	if !a.concludes(s) {
 		return errUnknown
 	}

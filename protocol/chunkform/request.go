@@ -1,6 +1,8 @@
 package chunkform
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"mime"
 	"net/url"
@@ -28,6 +30,7 @@ type request struct {
 	whole  bool  // the file is this chunk
 
 	id       string // the client's own, for its answer
+	sum      []byte // SHA-256 of the chunk, nil if it is not told
 	meta     upload.Meta
 	kind     string // media type
 	identity []string
@@ -173,21 +176,9 @@ func (q *request) names(s *said, file *wire.FormPart) (err error) {
 	if q.id+name+path == "" && !q.said.has("upload_id") {
 		return fmt.Errorf("nothing names the file, and it would be mixed with others: %w", upload.ErrInvalid)
 	}
-	q.identity = []string{q.id, name, path}
-	if q.ranged && q.sequential {
-		q.identity = append(q.identity, "") // it asks for its upload without telling the size
-	} else {
-		q.identity = append(q.identity, strconv.FormatInt(q.total, 10))
-	}
-	for field := range strings.FieldsSeq(everywhere + " " + q.fields.also) {
-		value, _ := q.said.get(field)
-		if field == token && upload.Caller(q.said.r.Context()).Named() {
-			value = "" // its owner is told by it, and the next token may be another one
-		}
-		q.identity = append(q.identity, value)
-	}
-	if q.lateName {
-		q.identity = []string{q.id}
+	q.identify(name, path)
+	if err := q.sums(); err != nil {
+		return err
 	}
 	if q.meta.Name, _, err = wire.Name(name); err != nil {
 		return err
@@ -206,6 +197,46 @@ func (q *request) names(s *said, file *wire.FormPart) (err error) {
 	}
 	if t, _, err := mime.ParseMediaType(q.kind); err != nil || !strings.Contains(t, "/") || len(q.kind) > wire.NameLimit {
 		q.kind = ""
+	}
+	return nil
+}
+
+// identify collects what tells this file from others.
+func (q *request) identify(name, path string) {
+	total := strconv.FormatInt(q.total, 10)
+	switch {
+	case q.lateName:
+		q.identity = []string{q.id} // with the name comes whatever else a page says
+		return
+	case q.unique:
+		q.identity = []string{q.id}
+	case q.ranged && q.sequential:
+		q.identity = []string{q.id, name, path, ""} // it asks for its upload without telling the size
+	default:
+		q.identity = []string{q.id, name, path, total}
+	}
+	for field := range strings.FieldsSeq(everywhere + " " + q.fields.also) {
+		value, _ := q.said.get(field)
+		if field == token && upload.Caller(q.said.r.Context()).Named() {
+			value = "" // its owner is told by it, and the next token may be another one
+		}
+		q.identity = append(q.identity, value)
+	}
+}
+
+// sums reads what the bytes have to be, where a page tells it. A sha256 of
+// another form is a name like any other, as pages may mean something else by it.
+func (q *request) sums() error {
+	if said, ok := q.said.get(chunkSum); ok {
+		sum, err := hex.DecodeString(said)
+		if err != nil || len(sum) != sha256.Size {
+			return fmt.Errorf("%s is no SHA-256 in hexadecimal: %w", chunkSum, upload.ErrInvalid)
+		}
+		q.sum = sum
+	}
+	said, _ := q.said.get(fileSum)
+	if sum, err := hex.DecodeString(said); err == nil && len(sum) == sha256.Size {
+		q.meta.Digests = map[string][]byte{"sha-256": sum}
 	}
 	return nil
 }

@@ -123,7 +123,7 @@ const (
 // meta is what is kept of the fields that are no client's own.
 func (s *said) meta(c client) map[string]string {
 	own := " " + strings.Join([]string{c.fields.number, c.fields.size, c.fields.length, c.fields.at, c.fields.total, c.fields.count,
-		c.fields.id, c.fields.name, c.fields.path, c.fields.kind, c.json, everywhere, "qqresume probe"}, " ") + " "
+		c.fields.id, c.fields.name, c.fields.path, c.fields.kind, c.json, everywhere, chunkSum, "qqresume probe"}, " ") + " "
 	kept := map[string]string{}
 	for name := range s.names {
 		value, _ := s.get(name)

@@ -51,6 +51,16 @@ func blueimpFailure(a *answer, f failure, m map[string]any) {
 	m["files"] = []any{map[string]any{"name": a.q.meta.Name, "size": max(a.q.total, 0), "error": f.text}}
 }
 
+// remover is the client that removes files by its own ids.
+func remover() client {
+	for _, c := range clients {
+		if c.unique {
+			return c
+		}
+	}
+	return client{}
+}
+
 // rangedByName is the client that asks for its upload by the name of its file.
 func rangedByName() client {
 	for _, c := range clients {

@@ -1,8 +1,10 @@
 package chunkform
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 
@@ -129,7 +131,15 @@ func (h *handler) put(ctx context.Context, q *request, c *content, u *upload.Rec
 	case q.sequential && k.At > u.Offset:
 		return u, fmt.Errorf("the chunk before this one is not here: %w", upload.ErrOffset)
 	case q.measured() && !q.whole:
-		k.Verify = func() error { return h.measure(ctx, q, u.ID, k.At, c.n) }
+		intact := k.Verify
+		k.Verify = func() error {
+			if intact != nil {
+				if err := intact(); err != nil {
+					return err
+				}
+			}
+			return h.measure(ctx, q, u.ID, k.At, c.n)
+		}
 	}
 	if name := q.meta.Name; q.lateName && name != "" {
 		if _, err := h.s.Amend(ctx, u.ID, func(m *upload.Meta) bool {
@@ -155,6 +165,15 @@ func (q *request) chunk(ctx context.Context, c *content, partSize int64) (upload
 	// What a form that breaks off ends with may be a piece of its boundary, and
 	// only the length would tell.
 	k.Atomic = k.Len < 0
+	if q.sum != nil {
+		c.hash = sha256.New()
+		k.Verify = func() error {
+			if !bytes.Equal(c.hash.Sum(nil), q.sum) {
+				return errDamaged
+			}
+			return nil
+		}
+	}
 	switch {
 	case q.whole && k.Len < 0:
 		k.At, k.Len = 0, k.Size
@@ -186,6 +205,9 @@ func (q *request) chunk(ctx context.Context, c *content, partSize int64) (upload
 	}
 	return k, nil
 }
+
+// errDamaged is passing: the page sends the chunk again.
+var errDamaged = fmt.Errorf("the chunk is not what its %s says: %w", chunkSum, upload.ErrChecksum)
 
 // product is a times b, extent.Max if that is too much.
 func product(a, b int64) int64 {

@@ -61,6 +61,9 @@ func TestClients(t *testing.T) {
 				if s.meets {
 					t.Run("two browsers with one file", s.together)
 				}
+				if s.meets {
+					t.Run("a file that has changed", s.changed)
+				}
 				if s.reloaded {
 					t.Run("loaded again", s.again)
 				}

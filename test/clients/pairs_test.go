@@ -1,6 +1,8 @@
 package clients
 
 import (
+	"bytes"
+	"os"
 	"testing"
 	"time"
 )
@@ -69,4 +71,28 @@ func (s *stage) again(t *testing.T) {
 	s.expect("again.bin", content)
 	s.arrived(t)
 	s.readable(t, said, content)
+}
+
+// changed has a file uploaded, one byte of it changed, and uploaded again. Name
+// and size are what they were, and the libraries that ask whether chunks are here
+// would find them all.
+func (s *stage) changed(t *testing.T) {
+	file, before := s.file(t, "changed.bin", 2*s.chunk)
+	after := bytes.Clone(before)
+	after[s.chunk+1] ^= 1
+	for i, content := range [][]byte{before, after} {
+		if err := os.WriteFile(file, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(file, time.Time{}, time.Unix(1_700_000_000+int64(i), 0)); err != nil {
+			t.Fatal(err)
+		}
+		storm := s.line.brew(normal, s.chunk, content, nil)
+		p := s.browser.open(t, s.client, "changed "+string('1'+rune(i)), s.line.url+"/page")
+		p.choose(t, file)
+		said := s.persist(t, p, storm, file)
+		s.expect("changed.bin", content)
+		s.arrived(t)
+		s.readable(t, said, content)
+	}
 }

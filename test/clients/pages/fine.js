@@ -7,6 +7,7 @@ const uploader = new FineUploaderBasic({
   chunking: { enabled: true, partSize: 1024 * 1024, concurrent: { enabled: true }, success: { endpoint: "/upload" } },
   retry: { enableAuto: true, maxAutoAttempts: 1000, autoAttemptDelay: 1 },
   resume: { enabled: true },
+  deleteFile: { enabled: true, endpoint: "/form" },
   callbacks: {
     onComplete: (id, name, answer) => answer.success ? done(answer) : failed(answer.error),
   },

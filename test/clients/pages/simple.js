@@ -2,6 +2,7 @@ import Uploader from "simple-uploader.js";
 
 const uploader = new Uploader({
   target: "/upload",
+  query: (file) => ({ lastModified: file.file.lastModified }),
   chunkSize: 1024 * 1024,
   maxChunkRetries: 1000, // it gives up at once otherwise
   chunkRetryInterval: 1000,
