@@ -54,23 +54,53 @@ func (s *summed) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// verified returns b, and what to ask when it has been read, if the request
-// tells digests of it.
-func verified(b body, want map[string][]byte) (body, func() error) {
-	if len(want) == 0 {
-		return b, nil
+// trailers are the fields after the body that have digests of it (RFC 9530,
+// sections 2 and 3, and RFC 9110, section 6.5): of the content, and of the whole
+// file, if that is the content of this request. Only those that were announced
+// before are looked at.
+func (a *answer) trailers(c content) []string {
+	names := []string{"Content-Digest"}
+	if c.at == 0 && c.complete {
+		names = append(names, "Repr-Digest")
 	}
+	return slices.DeleteFunc(names, func(name string) bool {
+		_, announced := a.r.Trailer[name]
+		return !announced
+	})
+}
+
+// verified returns b, and what to ask when it has been read, if the request
+// tells digests of it, or will do so in its trailers.
+func (a *answer) verified(b body, want map[string][]byte, trailers []string) (body, func() error) {
 	hashes := map[string]hash.Hash{}
-	var all []io.Writer
 	for name := range want {
 		hashes[name] = upload.Digest(name)
-		all = append(all, hashes[name])
+	}
+	if len(trailers) > 0 {
+		hashes["sha-256"], hashes["sha-512"] = upload.Digest("sha-256"), upload.Digest("sha-512")
+	}
+	if len(hashes) == 0 {
+		return b, nil
+	}
+	var all []io.Writer
+	for _, h := range hashes {
+		all = append(all, h)
+	}
+	right := func(want map[string][]byte) bool {
+		for name, sum := range want {
+			if !bytes.Equal(hashes[name].Sum(nil), sum) {
+				return false
+			}
+		}
+		return true
 	}
 	return &summed{b, io.MultiWriter(all...)}, func() error {
-		for name, h := range hashes {
-			if !bytes.Equal(h.Sum(nil), want[name]) {
-				return upload.ErrChecksum
-			}
+		ok := right(want)
+		for _, name := range trailers {
+			ok = ok && right(digests(a.r.Trailer, name))
+		}
+		if !ok {
+			return upload.ErrChecksum
 		}
 		return nil
 	}

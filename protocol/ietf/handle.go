@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/muleteer/muleteer/extent"
 	"github.com/muleteer/muleteer/internal/wire"
 	"github.com/muleteer/muleteer/upload"
 )
@@ -63,10 +64,28 @@ func (a *answer) append(id string) error {
 	a.seen.ID = id
 	a.inform = a.interim()
 	err = a.write(c)
+	if u := a.seen; u != nil && u.Phase == upload.Done && a.v.replays && c.complete && c.at < u.Size && errors.Is(err, upload.ErrOffset) {
+		err = a.repeated(c)
+	}
 	if u := a.seen; err == nil && u.Whole() && !c.complete && a.body.got == 0 && c.at == u.Size {
 		err = upload.ErrComplete
 	}
 	return a.told(c, err)
+}
+
+// repeated reads the last append of a finished upload once more: who has not
+// seen the answer to it gets it now. Any other bytes come too late.
+func (a *answer) repeated(c content) error {
+	r, _, err := a.service.Open(a.r.Context(), a.seen.ID, extent.Extent{Start: c.at, End: a.seen.Size})
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	same, err := wire.Same(a.body, r)
+	if err == nil && (!same || c.at+a.body.got != a.seen.Size) {
+		err = upload.ErrComplete
+	}
+	return err
 }
 
 // write hands the body to the upload that was seen.
@@ -84,7 +103,7 @@ func (a *answer) chunk(c content) upload.Chunk {
 	if a.inform != nil {
 		b = &informed{b, a.inform}
 	}
-	b, verify := verified(b, digests(a.r.Header, "Content-Digest"))
+	b, verify := a.verified(b, digests(a.r.Header, "Content-Digest"), a.trailers(c))
 	k := upload.Chunk{
 		At: c.at, Len: c.len, Size: c.size, Last: c.complete, Body: b,
 		Append: a.resumable, Verify: verify,

@@ -19,6 +19,7 @@ type version struct {
 	age         string    // what that calls the lifetime
 	invalidates bool      // an upload that gets more bytes than its length is ended
 	completed   problemID // of an append to what is complete already
+	replays     bool      // the last append may come again, and is answered as it was
 	busy        int       // status of a HEAD that will succeed later
 }
 
@@ -30,7 +31,7 @@ type version struct {
 // begins anew after any other status; from 7 on the drafts say that a client
 // asks again after a 5xx.
 var versions = [...]version{
-	{interop: 0, field: complete, partial: true, appended: 204, limits: true, age: "max-age", invalidates: true, completed: inconsistent, busy: 503},
+	{interop: 0, field: complete, partial: true, appended: 204, limits: true, age: "max-age", invalidates: true, completed: inconsistent, replays: true, busy: 503},
 	{interop: 3, field: "Upload-Incomplete", incomplete: true, informs: true, lenient: true, strict: true, offsets: true, appended: 201, completed: completed, busy: 423},
 	{interop: 4, field: complete, informs: true, lenient: true, strict: true, offsets: true, appended: 201, completed: completed, busy: 423},
 	{interop: 5, field: complete, informs: true, progress: true, lenient: true, strict: true, offsets: true, appended: 201, completed: completed, busy: 423},

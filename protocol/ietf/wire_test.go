@@ -68,12 +68,13 @@ type speech struct {
 	Limits    bool   // there is an Upload-Limit
 	Age       string // the lifetime in it
 	Strict    bool   // HEAD and DELETE may have none of the fields
+	Replays   bool   // the last append may be repeated
 	Completed string // type of the error of an append to what is complete
 }
 
 func speeches() []speech {
 	all := []speech{
-		{Name: "rfc", Appended: 204, Limits: true, Age: "max-age", Completed: "inconsistent-upload-length"},
+		{Name: "rfc", Replays: true, Appended: 204, Limits: true, Age: "max-age", Completed: "inconsistent-upload-length"},
 		{Name: "v3", Interop: "3", Appended: 201, Offsets: true, Strict: true, Completed: "completed-upload"},
 		{Name: "v4", Interop: "4", Appended: 201, Offsets: true, Strict: true, Completed: "completed-upload"},
 		{Name: "v5", Interop: "5", Appended: 201, Offsets: true, Strict: true, Completed: "completed-upload"},
