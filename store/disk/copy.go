@@ -34,12 +34,12 @@ func (s *Store) Copy(ctx context.Context, o store.Object, at int64, src store.Ob
 	if info, err := from.stat(); err != nil || info.Size() < whole.End {
 		return errors.Join(err, fmt.Errorf("%s is shorter than %d bytes: %w", src.ID, whole.End, store.ErrGone))
 	}
-	f, err := s.create(o.ID)
+	h, err := s.handles.take(o.ID)
 	if err != nil {
 		return wrap(err)
 	}
-	defer f.Close()
-	c := &put{s: s, id: o.ID, f: f, done: done}
+	defer h.give()
+	c := &put{s: s, h: h, done: done}
 	return wrap(c.copy(ctx, from, parts, at-whole.Start))
 }
 
@@ -75,14 +75,14 @@ func (p *put) copy(ctx context.Context, from file, parts []store.Part, move int6
 }
 
 func (p *put) copyPart(from file, off, move, n int64) error {
-	k, err := p.f.copy(off+move, from, off, n)
+	k, err := p.h.f.copy(off+move, from, off, n)
 	if err == nil {
 		return nil
 	}
 	if !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
-	w := io.NewOffsetWriter(p.f, off+move+k)
+	w := io.NewOffsetWriter(p.h.f, off+move+k)
 	wrote, err := io.CopyBuffer(struct{ io.Writer }{w}, io.NewSectionReader(from, off+k, n-k), make([]byte, 256<<10))
 	if err == nil && wrote < n-k {
 		err = io.ErrUnexpectedEOF

@@ -51,6 +51,8 @@ type Store struct {
 	large *pool
 	tree  tree
 	turns turns
+
+	handles handles
 }
 
 // pace is when Put does what. Tests lower it.
@@ -62,7 +64,7 @@ type pace struct {
 	wait  time.Duration // that bytes wait for a sync, at most
 }
 
-var defaultPace = pace{block: 1 << 20, fast: 1 << 20, per: 100 * time.Millisecond, run: 8 << 20, wait: 200 * time.Millisecond}
+var defaultPace = pace{block: 1 << 20, fast: 64 << 10, per: 20 * time.Millisecond, run: 8 << 20, wait: 200 * time.Millisecond}
 
 // Open opens the directory, which is made if it is not there. It is an error
 // if another process has it open.
@@ -90,6 +92,7 @@ func open(sys system, o Options, p pace) (*Store, error) {
 		large: newPool(p.block, o.Memory*3/4/p.block),
 	}
 	s.tree = tree{sys: sys, power: s.power, settled: map[string]bool{}, fresh: map[string]bool{}, groups: map[string]*group{}}
+	s.handles = handles{s: s, open: map[string]*handle{}}
 	if err := sys.mkdir(way); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}

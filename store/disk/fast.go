@@ -1,7 +1,6 @@
 package disk
 
 import (
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,9 +40,12 @@ type segment struct {
 
 // quickly takes the body until it ends or turns out to be slow.
 func (p *put) quickly() error {
-	bufs := p.s.large.take(depth)
-	if bufs == nil {
-		return nil // there is no memory for that: slowly goes on
+	blocks := (p.e.End-1)/p.s.pace.block - p.at/p.s.pace.block + 1
+	bufs := p.s.large.take(min(depth, blocks))
+	if bufs == nil { // there is no memory for that: slowly goes on
+		err := p.write(p.carry)
+		p.carry = nil
+		return err
 	}
 	defer p.s.large.give(bufs...)
 	f := &fast{
@@ -53,17 +55,12 @@ func (p *put) quickly() error {
 	for _, b := range bufs {
 		f.free <- b
 	}
-	if past, err := p.s.sys.open(onWay(p.id), os.O_WRONLY|direct); err == nil && direct != 0 {
-		f.past = past
-	}
+	f.past = p.h.direct()
 	var wg sync.WaitGroup
 	wg.Go(f.write)
 	wg.Go(f.sync)
 	f.read()
 	wg.Wait()
-	if f.past != nil {
-		f.past.Close()
-	}
 	if err := f.failed.Load(); err != nil {
 		return *err
 	}
@@ -82,8 +79,9 @@ func (f *fast) read() {
 		buf := <-f.free
 		f.mu.Lock()
 		f.buf, f.stalled = buf, false
-		f.fill = f.e.Start % f.s.pace.block
-		f.gone = f.fill
+		f.gone = (f.e.Start - int64(len(f.carry))) % f.s.pace.block
+		n := copy(buf[f.gone:], f.carry)
+		f.fill, f.carry = f.gone+int64(n), f.carry[n:]
 		f.mu.Unlock()
 		clock.Reset(f.s.pace.wait)
 		slow := false
@@ -159,7 +157,6 @@ func (f *fast) place(b []byte) error {
 			} else if isFull(err) {
 				return err
 			} else { // this file system cannot, or not here: the page cache can
-				f.past.Close()
 				f.past = nil
 			}
 		}
@@ -177,7 +174,7 @@ func (f *fast) reserve(n int64) {
 	ahead := min(max(f.at-f.whole.Start, f.s.pace.run), 64<<20)
 	e := extent.Extent{Start: f.at, End: min(extent.At(f.at, ahead).End, f.whole.End)}
 	f.space = e.End
-	if err := f.f.reserve(e); err != nil {
+	if err := f.h.f.reserve(e); err != nil {
 		f.space = extent.Max // it cannot, or there is no space: the write tells
 	}
 }

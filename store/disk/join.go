@@ -82,6 +82,7 @@ func (s *Store) publish(o store.Object, f file, final store.Final) (store.Final,
 		return store.Final{}, wrap(err)
 	}
 	s.tree.forget(o.ID)
+	s.handles.left(o.ID)
 	return final, nil
 }
 

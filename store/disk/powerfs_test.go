@@ -29,10 +29,11 @@ type powerFS struct {
 	rnd  *rand.Rand // chooses what is lost
 	left int        // calls until the power goes; negative: it stays
 
-	fault func(op string) error // may fail a call
-	lies  string                // a planted bug: "sync", "dirs" or "late"
-	plain bool                  // there are no unnamed files, no marks and no true renames
-	calls int
+	fault  func(op string) error // may fail a call
+	lies   string                // a planted bug: "sync", "dirs" or "late"
+	plain  bool                  // there are no unnamed files, no marks and no true renames
+	calls  int
+	awhile func() // what a sync of a file does when it knows what it will write
 }
 
 // node is a file or a directory.
@@ -344,6 +345,9 @@ func (f *powerFile) write(b []byte, off int64) {
 }
 
 func (f *powerFile) sync() error {
+	if f.p.awhile != nil {
+		defer f.p.awhile()
+	}
 	f.p.mu.Lock()
 	defer f.p.mu.Unlock()
 	if err := f.p.step("sync"); err != nil {

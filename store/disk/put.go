@@ -23,12 +23,13 @@ func (s *Store) Put(_ context.Context, o store.Object, e extent.Extent, r io.Rea
 	if e.Empty() {
 		return nil
 	}
-	f, err := s.create(o.ID)
+	h, err := s.handles.take(o.ID)
 	if err != nil {
 		return wrap(err)
 	}
-	defer f.Close()
-	p := &put{s: s, id: o.ID, f: f, r: r, whole: e, e: e, done: done, from: e.Start, at: e.Start, last: time.Now()}
+	defer h.give()
+	p := &put{s: s, h: h, r: r, whole: e, e: e, done: done, from: e.Start, at: e.Start, last: time.Now(), tiny: s.tiny.take(1)}
+	defer func() { s.tiny.give(p.tiny...); s.small.give(p.small...) }()
 	for !p.ended && err == nil {
 		if err = p.slowly(); err == nil && !p.ended {
 			err = p.quickly()
@@ -53,8 +54,7 @@ func (s *Store) create(id string) (file, error) {
 // same time.
 type put struct {
 	s    *Store
-	id   string
-	f    file
+	h    *handle
 	r    io.Reader
 	done func(store.Part) error
 
@@ -65,6 +65,9 @@ type put struct {
 	from, at int64         // the bytes [from, at) are written and not acknowledged
 	crc      store.CRC     // of them
 	last     time.Time     // when bytes were acknowledged last
+	tiny     [][]byte      // a tiny buffer,
+	small    [][]byte      // and a small one, once that was full
+	carry    []byte        // what slowly has read and leaves to quickly to write
 }
 
 // read reads into b, which is not longer than e, and notes the end.
@@ -82,7 +85,7 @@ func (p *put) read(b []byte) int {
 
 // write writes b behind what is written, through the page cache.
 func (p *put) write(b []byte) error {
-	if _, err := p.f.WriteAt(b, p.at); err != nil {
+	if _, err := p.h.f.WriteAt(b, p.at); err != nil {
 		return err
 	}
 	p.wrote(b)
@@ -109,10 +112,10 @@ func (p *put) settle(run store.Part) error {
 		return nil
 	}
 	if p.s.power {
-		if err := p.f.sync(); err != nil {
-			return fmt.Errorf("sync of %s: %w", p.id, err)
+		if err := p.h.sync(); err != nil {
+			return fmt.Errorf("sync of %s: %w", p.h.id, err)
 		}
-		if err := p.s.tree.entered(p.id); err != nil {
+		if err := p.s.tree.entered(p.h.id); err != nil {
 			return err
 		}
 	}
@@ -135,11 +138,7 @@ type slow struct {
 
 // slowly takes the body until it ends or turns out to be fast.
 func (p *put) slowly() error {
-	tiny := p.s.tiny.take(1)
-	defer p.s.tiny.give(tiny...)
-	var small [][]byte
-	defer func() { p.s.small.give(small...) }()
-	l := &slow{put: p, buf: tiny[0]}
+	l := &slow{put: p, buf: p.tiny[0]}
 	l.clock = time.AfterFunc(time.Hour, l.strike)
 	defer l.clock.Stop()
 
@@ -155,12 +154,6 @@ func (p *put) slowly() error {
 		if err := l.came(n, fast); err != nil || p.ended || fast {
 			return err
 		}
-		if l.fill == len(l.buf) {
-			if small == nil {
-				small = p.s.small.take(1)
-			}
-			l.anew(small)
-		}
 	}
 }
 
@@ -173,8 +166,12 @@ func (l *slow) came(n int, last bool) error {
 	if l.err != nil {
 		return l.err
 	}
-	if l.ended || last || l.fill == len(l.buf) {
+	switch {
+	case last:
+		l.carry = l.buf[l.gone:l.fill]
+	case l.ended, l.fill == len(l.buf) && !l.grow():
 		l.err = l.flush()
+		l.fill, l.gone = 0, 0
 	}
 	if due := l.at-l.from >= l.s.pace.run || time.Since(l.last) >= l.s.pace.wait; l.err == nil && (l.ended || due && l.at > l.from) {
 		l.armed = false
@@ -189,15 +186,21 @@ func (l *slow) came(n int, last bool) error {
 	return l.err
 }
 
-// anew begins the buffer again, all of which is written, or a larger one if
-// there is one. The clock may strike at this moment.
-func (l *slow) anew(larger [][]byte) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.fill, l.gone = 0, 0
-	if len(larger) > 0 {
-		l.buf = larger[0]
+// grow moves what is in the tiny buffer and not written into a small one, if
+// there is one. The lock must be held.
+func (l *slow) grow() bool {
+	if len(l.buf) > tinyBuffer {
+		return false
 	}
+	if l.small == nil {
+		l.small = l.s.small.take(1)
+	}
+	if l.small == nil {
+		return false
+	}
+	l.fill = copy(l.small[0], l.buf[l.gone:l.fill])
+	l.buf, l.gone = l.small[0], 0
+	return true
 }
 
 // flush writes what has been read. The lock must be held.

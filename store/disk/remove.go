@@ -21,6 +21,7 @@ func (s *Store) Remove(_ context.Context, o store.Object) error {
 	if err := s.sys.remove(onWay(o.ID)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	s.handles.left(o.ID)
 	if !o.Joined || o.Hidden {
 		return nil
 	}

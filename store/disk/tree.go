@@ -28,13 +28,6 @@ type tree struct {
 // forgotten is only synced once more.
 const remembered = 4096
 
-type group struct{ running, next *round }
-
-type round struct {
-	over chan struct{}
-	err  error
-}
-
 // sync makes durable which names are in dir now.
 func (t *tree) sync(dir string) error {
 	if !t.power {
@@ -46,34 +39,18 @@ func (t *tree) sync(dir string) error {
 		g = &group{}
 		t.groups[dir] = g
 	}
-	if g.next != nil { // it has not begun yet
-		r := g.next
-		t.mu.Unlock()
-		<-r.over
-		return r.err
-	}
-	r := &round{over: make(chan struct{})}
-	if before := g.running; before != nil {
-		g.next = r
-		t.mu.Unlock()
-		<-before.over
-		t.mu.Lock()
-		g.next = nil
-	}
-	g.running = r
+	g.users++
 	t.mu.Unlock()
-
-	if r.err = t.sys.sync(dir); r.err != nil {
-		r.err = fmt.Errorf("sync of directory %q: %w", dir, wrap(r.err))
-	}
-	close(r.over)
-
+	err := g.sync(func() error { return t.sys.sync(dir) })
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if g.next == nil && g.running == r {
+	if g.users--; g.users == 0 {
 		delete(t.groups, dir)
 	}
-	return r.err
+	t.mu.Unlock()
+	if err != nil {
+		return fmt.Errorf("sync of directory %q: %w", dir, wrap(err))
+	}
+	return nil
 }
 
 // making notes that the file of id on its way is about to be made.
