@@ -53,6 +53,8 @@ func formCrossing() crossing {
 	return crossing{"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", chunkform.RequestHeaders(), chunkform.ResponseHeaders()}
 }
 
+func streamCrossing() crossing { return crossing{methods: "GET, POST, OPTIONS"} }
+
 func pondCrossing() crossing {
 	return crossing{"GET, HEAD, POST, PATCH, DELETE, OPTIONS", filepond.RequestHeaders(), filepond.ResponseHeaders()}
 }

@@ -106,21 +106,23 @@ func (h *house) furnish(ctx context.Context, before *house) error {
 		if err != nil {
 			return fmt.Errorf("endpoint %s: %w", name, err)
 		}
-		h.named[name] = h.annexe(name, named[name].Target, k)
-		if before != nil && before.named[name] != nil {
-			h.named[name].service.Succeed(before.named[name].service)
+		var was *house
+		if before != nil {
+			was = before.named[name]
 		}
+		h.named[name] = h.annexe(name, named[name].Target, k, was)
 	}
 	return nil
 }
 
-// annexe is the house of another endpoint below the same roof.
-func (h *house) annexe(name string, t Target, k *kept) *house {
+// annexe is the house of another endpoint below the same roof; before is the one
+// in whose place it steps, or nil.
+func (h *house) annexe(name string, t Target, k *kept, before *house) *house {
 	s := h.settings
 	s.Target = t
 	a := *h
 	a.name, a.settings, a.kept, a.named = name, s, k, nil
-	a.service = a.newService()
+	a.begin(before)
 	return &a
 }
 

@@ -49,6 +49,8 @@ func (h *house) places() []place {
 		{"/form", "", formCrossing(), side},
 		{"/filepond/", "filepond", pondCrossing(), ponds},
 		{"/filepond", "filepond", pondCrossing(), ponds},
+		{"/socket.io/", "socketio", streamCrossing(), h.streams},
+		{"/socket.io", "socketio", streamCrossing(), h.streams},
 		{"/uploads/", "uploads", readCrossing(), reading},
 		{"/uploads", "uploads", readCrossing(), h.unlisted(reading)},
 		{"/healthz", "health", crossing{}, only(http.HandlerFunc(healthy))},

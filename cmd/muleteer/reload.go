@@ -22,11 +22,14 @@ func reread(c console) (settings, error) {
 
 // follow reads the settings once more at each SIGHUP, until ctx ends, and lets
 // the server go by them; requests that are under way end by the old ones. It
-// returns where those hear of it who sweep.
-func (h *house) follow(ctx context.Context, server *http.Server) <-chan *house {
+// returns where those hear of it who sweep, and what tells the house of the
+// moment.
+func (h *house) follow(ctx context.Context, server *http.Server) (<-chan *house, func() *house) {
 	change := make(chan *house)
+	var standing atomic.Pointer[house]
+	standing.Store(h)
 	if h.reread == nil {
-		return change
+		return change, standing.Load
 	}
 	var current atomic.Pointer[http.Handler]
 	first := server.Handler
@@ -54,11 +57,20 @@ func (h *house) follow(ctx context.Context, server *http.Server) <-chan *house {
 				return
 			}
 			current.Store(&handler)
+			standing.Store(next)
+			now.hangUp() // their clients come back to the next one
 			h.log.Info("the settings were read again", "endpoints", len(next.all()))
 			now = next
 		}
 	}()
-	return change
+	return change, standing.Load
+}
+
+// hangUp closes the sockets of all endpoints.
+func (h *house) hangUp() {
+	for _, e := range h.all() {
+		e.streams.Close()
+	}
 }
 
 // renew returns the house by the settings as they are now. What only a restart
@@ -76,8 +88,7 @@ func (h *house) renew(ctx context.Context) (*house, error) {
 	s.Listen, s.Storage, s.TLS = was.Listen, was.Storage, was.TLS
 	next := *h
 	next.settings, next.named = s, nil
-	next.service = next.newService()
-	next.service.Succeed(h.service)
+	next.begin(h)
 	return &next, next.furnish(ctx, h)
 }
 

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/muleteer/muleteer/internal/wire"
+	"github.com/muleteer/muleteer/protocol/socketio"
 	"github.com/muleteer/muleteer/store"
 	"github.com/muleteer/muleteer/upload"
 )
@@ -67,6 +69,7 @@ type house struct {
 	held      *store.Budget // for what has to be held before it can be stored
 	encrypted *tls.Config   // nil for plain HTTP
 	log       *slog.Logger
+	streams   *socketio.Server
 	grace     time.Duration
 	reread    func() (settings, error) // what is to be from now on; nil where that never changes
 	drain     *drain
@@ -78,15 +81,20 @@ func newHouse(s settings, k *kept, log *slog.Logger) *house {
 		settings: s, kept: k, metrics: newMetrics(), log: log, grace: grace, drain: new(drain),
 		held: k.memory.Share(k.memory.Size() / 2),
 	}
-	h.service = h.newService()
+	h.begin(nil)
 	return h
 }
 
-// newService is what takes the uploads of this endpoint.
-func (h *house) newService() *upload.Service {
+// begin makes what takes uploads at this endpoint; before is the house in whose
+// place it steps, or nil.
+func (h *house) begin(before *house) {
 	s := h.settings.service(h.name)
 	s.Store, s.State, s.Memory, s.Log = h.kept.Store, observed{h.kept.State, h.metrics, h.log}, h.kept.memory, h.log
-	return s
+	if before != nil {
+		s.Succeed(before.service)
+	}
+	h.service = s
+	h.streams = socketio.Handler(s, socketio.Options{URL: wire.Public(h.settings.PublicURL), Origins: h.settings.Cors, Scope: h.scope})
 }
 
 // listen opens all addresses or none.
@@ -143,7 +151,10 @@ func (h *house) server() *http.Server {
 // come are cut, so that what arrived of them is kept.
 func (h *house) serve(ctx context.Context, listeners []net.Listener) error {
 	server := h.server()
-	change := h.follow(ctx, server)
+	change, current := h.follow(ctx, server)
+	hangUp := func() { current().hangUp() }
+	server.RegisterOnShutdown(hangUp) // their clients poll, and would poll on
+	defer hangUp()
 	sweeping, stopSweeping := context.WithCancel(context.WithoutCancel(ctx))
 	swept := make(chan struct{})
 	go func() {
