@@ -45,6 +45,12 @@ func versions() []int { return []int{4, 5} }
 
 func startNode(t *testing.T, jobs ...job) *node {
 	t.Helper()
+	return startScript(t, "tus.mjs", jobs)
+}
+
+// startScript gives jobs to a script in the folder node.
+func startScript(t *testing.T, script string, jobs any) *node {
+	t.Helper()
 	if _, err := os.Stat("node/node_modules/tus-js-client"); err != nil {
 		t.Fatalf("the npm clients are not there, run `make node`: %v", err)
 	}
@@ -53,7 +59,7 @@ func startNode(t *testing.T, jobs ...job) *node {
 		t.Fatal(err)
 	}
 	n := &node{out: &output{}}
-	cmd := exec.Command("node", "tus.mjs")
+	cmd := exec.Command("node", script)
 	cmd.Dir = "node"
 	cmd.Stdin = bytes.NewReader(in)
 	if n.Process, err = trial.Launch(cmd, n.out); err != nil {
