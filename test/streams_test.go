@@ -288,4 +288,3 @@ func (b *brittle) forget(conns ...net.Conn) {
 		delete(b.conns, c)
 	}
 }
-

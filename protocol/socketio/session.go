@@ -38,7 +38,7 @@ type standing struct {
 func (s *socket) begin(arg []byte, ack int64) error {
 	var b beginning
 	if err := json.Unmarshal(arg, &b); err != nil || b.ID == nil {
-		if b.ID == nil {
+		if b.ID == nil || *b.ID == "" {
 			return errRequest // there is nobody who could be told
 		}
 		return s.fail(*b.ID, fmt.Errorf("%w: begin_upload", upload.ErrInvalid))

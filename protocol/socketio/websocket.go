@@ -50,6 +50,7 @@ func (s *socket) upgrade(w http.ResponseWriter, r *http.Request) error {
 	free := s.ws == nil && !s.upgrading && s.ctx.Err() == nil && upgradable(r)
 	if free {
 		s.upgrading = true
+		s.change()
 	}
 	s.mu.Unlock()
 	if !free {
