@@ -55,7 +55,7 @@ func TestHostile(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	const (
-		host = " HTTP/1.1\r\nHost: h\r\n"
+		host = " HTTP/1.1\r\nHost: localhost\r\n"
 		tus  = host + "Tus-Resumable: 1.0.0\r\n"
 		body = "Content-Length: 5\r\n\r\nhello"
 	)
@@ -122,7 +122,7 @@ func TestHostile(t *testing.T) {
 		{"PUT /upload/none" + host + "Content-Range: bytes */*\r\nContent-Length: 0\r\n\r\n", 404},
 		{"BREW /tus/" + id + tus + "\r\n", 405},
 		{"GET / HTTP/1.1\r\n\r\n", 400},
-		{"GET / HTTP/9.9\r\nHost: h\r\n\r\n", 505},
+		{"GET / HTTP/9.9\r\nHost: localhost\r\n\r\n", 505},
 		{"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400},
 		{"GET /" + strings.Repeat("a", 200_000) + host + "\r\n", 431},
 		{"GET /" + host + "X-Flood: " + strings.Repeat("a", 200_000) + "\r\n\r\n", 431},
@@ -169,9 +169,9 @@ func TestHostileFraming(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	id := filepath.Base(create(t, s, 5))
-	request := "PATCH /tus/" + id + " HTTP/1.1\r\nHost: h\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n" +
+	request := "PATCH /tus/" + id + " HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n" +
 		"Content-Type: application/offset+octet-stream\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n" +
-		"5\r\nhello\r\n0\r\n\r\nDELETE /tus/" + id + " HTTP/1.1\r\nHost: h\r\nTus-Resumable: 1.0.0\r\n\r\n"
+		"5\r\nhello\r\n0\r\n\r\nDELETE /tus/" + id + " HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\n\r\n"
 	status, more := raw(t, s, request, true)
 	if more != "" {
 		t.Errorf("what followed the body was taken for a request:\n%s", more)

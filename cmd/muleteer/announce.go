@@ -35,18 +35,35 @@ func (h *house) announce(ctx context.Context, w io.Writer, listeners []net.Liste
 	}
 	line("├─", "Takes", fmt.Sprintf("files of %s; unfinished ones are removed after %v; acknowledged bytes survive %s",
 		limit, s.Expire, map[string]string{"power": "a power cut", "process": "a crash of the program, not a power cut"}[s.Storage.Durability]))
+	line("├─", "Without a name", s.anonymity())
 	line("└─", "Who may upload", s.audience())
 }
 
 // audience tells who may upload, and how that is changed.
 func (s *settings) audience() string {
+	certificates := s.TLS.ClientCA != ""
+	if !s.Allow.anonymous(certificates) {
+		return s.Allow.audience(certificates)
+	}
+	others := "nobody but this machine sees the list"
+	if s.Allow.asks(certificates) {
+		others = s.Allow.audience(certificates) + " has uploads of its own"
+	}
 	switch {
 	case s.shared():
-		return "everybody who can reach this machine (--open); nobody but this machine sees the list"
-	case s.Open:
+		return "everybody who can reach this machine (--open); " + others
+	case s.Allow.Open:
 		return "everybody on this machine, and everybody whom a proxy lets through; --listen :8080 lets the others in"
 	}
-	return "everybody on this machine; to let others in: --open --listen :8080, or a proxy that asks for a password"
+	return "everybody on this machine; to let others in: --open --listen :8080, or better a token or your application’s login (docs/auth.md)"
+}
+
+// anonymity tells what people without a name may see of each other.
+func (s *settings) anonymity() string {
+	if !s.Allow.anonymous(s.TLS.ClientCA != "") {
+		return "nobody"
+	}
+	return s.Allow.meeting()
 }
 
 // address is the URL at which a listener is reached from here.

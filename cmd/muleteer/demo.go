@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/muleteer/muleteer/access"
 	"github.com/muleteer/muleteer/internal/wire"
 	"github.com/muleteer/muleteer/protocol/chunkform"
 	"github.com/muleteer/muleteer/protocol/contentrange"
@@ -59,7 +60,7 @@ func (h *house) demo() []place {
 	redeem, flask := h.through(h.sample(redeemPath)), h.through(h.sample(flaskPath))
 	words := crossing{methods: "POST, OPTIONS"}
 	return []place{
-		{"/resumable", "page", crossing{}, only(site)},
+		{"/resumable", "page", crossing{}, h.welcomed(only(site))},
 		{"/resources/", "page", crossing{}, only(site)},
 		{flaskPath, "", frontCrossing(), flask},
 		{flaskPath + "/", "", frontCrossing(), flask},
@@ -76,7 +77,7 @@ func (h *house) demo() []place {
 // The token that a page sends along tells its files from those of others.
 func (h *house) sample(path string) door {
 	links := wire.Public(h.settings.PublicURL)
-	scope := func(r *http.Request) string { return h.scope(r) + "\x00" + r.URL.Query().Get("upload_token") }
+	scope := func(r *http.Request) string { return h.gate.Scope(r) + "\x00" + r.URL.Query().Get(access.Field) }
 	ranges := contentrange.Handler(h.service, contentrange.Options{Base: path + "/", URL: links, Scope: scope, Fields: photo.Fields})
 	pieces := h.pieces()
 	chunks := chunkform.Handler(h.service, pieces)
@@ -95,7 +96,7 @@ func (h *house) sample(path string) door {
 func under(path string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.URL.Path, path+"/") {
-			wire.Problem(w, http.StatusNotFound, "", "There is nothing at this path; / tells what there is.")
+			nowhere(w, r)
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -47,7 +47,7 @@ func (h *house) front() door {
 	links := wire.Public(h.settings.PublicURL)
 	resumable := below("/tus/", tus.Handler(h.service, tus.Options{Base: "/tus/", URL: links}))
 	standard := h.standard()
-	ranges := contentrange.Handler(h.service, contentrange.Options{Base: "/upload/", URL: links, Scope: h.scope})
+	ranges := contentrange.Handler(h.service, contentrange.Options{Base: "/upload/", URL: links, Scope: h.gate.Scope})
 	ponds := filepond.Handler(h.service, filepond.Options{Base: "/upload/"})
 	pieces := h.pieces()
 	chunks := chunkform.Handler(h.service, pieces)
@@ -81,7 +81,7 @@ func (h *house) side() door {
 // pieces is how chunks are taken that come as forms.
 func (h *house) pieces() chunkform.Options {
 	return chunkform.Options{
-		URL: wire.Public(h.settings.PublicURL), Scope: h.scope, Memory: h.held,
+		URL: wire.Public(h.settings.PublicURL), Scope: h.gate.Scope, Memory: h.held,
 		Rename: h.settings.Clients.renamed(), ExactStatus: h.settings.Clients.ExactStatus, Compat: len(h.settings.Clients.Compat) > 0,
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,9 +17,11 @@ import (
 // the server gets for itself (ACME) will be one more source beside the files,
 // behind certificates.
 type encryption struct {
-	Cert  string `name:"tls-cert" yaml:"tls-cert" env:"MULETEER_TLS_CERT" placeholder:"FILE" help:"Speak https with the certificate in this PEM file, which is read again when it changes."`
-	Key   string `name:"tls-key" yaml:"tls-key" env:"MULETEER_TLS_KEY" placeholder:"FILE" help:"The key of --tls-cert, a PEM file too."`
-	HTTP2 bool   `name:"http2" yaml:"http2" env:"MULETEER_HTTP2" help:"Offer HTTP/2 too. Browsers then send everything over one connection, which is slower on long lines."`
+	Cert string `name:"tls-cert" yaml:"tls-cert" env:"MULETEER_TLS_CERT" placeholder:"FILE" help:"Speak https with the certificate in this PEM file, which is read again when it changes."`
+	Key  string `name:"tls-key" yaml:"tls-key" env:"MULETEER_TLS_KEY" placeholder:"FILE" help:"The key of --tls-cert, a PEM file too."`
+	// ClientCA makes clients known by certificates; see permission.
+	ClientCA string `name:"tls-client-ca" yaml:"tls-client-ca" env:"MULETEER_TLS_CLIENT_CA" placeholder:"FILE" help:"Know clients by their certificates, if an authority in this PEM file vouches for them."`
+	HTTP2    bool   `name:"http2" yaml:"http2" env:"MULETEER_HTTP2" help:"Offer HTTP/2 too. Browsers then send everything over one connection, which is slower on long lines."`
 }
 
 func (e encryption) check() error {
@@ -27,6 +30,8 @@ func (e encryption) check() error {
 		return errors.New("--tls-cert is given without --tls-key: name the file of the key too")
 	case e.Cert == "" && e.Key != "":
 		return errors.New("--tls-key is given without --tls-cert: name the file of the certificate too")
+	case e.Cert == "" && e.ClientCA != "":
+		return errors.New("--tls-client-ca is given without --tls-cert: certificates are shown over TLS only")
 	case e.Cert == "" && e.HTTP2:
 		return errors.New("--http2 is given without --tls-cert: browsers speak HTTP/2 over TLS only")
 	}
@@ -61,7 +66,19 @@ func (e encryption) open(log *slog.Logger) (*tls.Config, error) {
 	if err := c.load(); err != nil {
 		return nil, err
 	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}, nil
+	config := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}
+	if e.ClientCA != "" {
+		text, err := os.ReadFile(e.ClientCA)
+		if err != nil {
+			return nil, fmt.Errorf("--tls-client-ca %s cannot be read: %w; name a PEM file", e.ClientCA, reason(err))
+		}
+		// Who shows none is told so by an answer, and still sees the page.
+		config.ClientCAs, config.ClientAuth = x509.NewCertPool(), tls.VerifyClientCertIfGiven
+		if !config.ClientCAs.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("--tls-client-ca %s has no certificate in it: name a PEM file", e.ClientCA)
+		}
+	}
+	return config, nil
 }
 
 // certificates are a pair of files, as they are now.

@@ -63,7 +63,7 @@ func (s *settings) endpoints() (map[string]endpoint, error) {
 		if !endpointName.MatchString(name) {
 			return nil, fmt.Errorf("the endpoint %q cannot be called so: a name is of lower-case letters, digits and dashes, and begins with a letter", name)
 		}
-		if err := e.check(); err != nil {
+		if err := e.check(s); err != nil {
 			return nil, fmt.Errorf("endpoint %s: %w", name, err)
 		}
 		all[name] = e
@@ -110,20 +110,21 @@ func (h *house) furnish(ctx context.Context, before *house) error {
 		if before != nil {
 			was = before.named[name]
 		}
-		h.named[name] = h.annexe(name, named[name].Target, k, was)
+		if h.named[name], err = h.annexe(name, named[name].Target, k, was); err != nil {
+			return fmt.Errorf("endpoint %s: %w", name, err)
+		}
 	}
 	return nil
 }
 
 // annexe is the house of another endpoint below the same roof; before is the one
 // in whose place it steps, or nil.
-func (h *house) annexe(name string, t Target, k *kept, before *house) *house {
+func (h *house) annexe(name string, t Target, k *kept, before *house) (*house, error) {
 	s := h.settings
 	s.Target = t
 	a := *h
 	a.name, a.settings, a.kept, a.named = name, s, k, nil
-	a.begin(before)
-	return &a
+	return &a, a.begin(before)
 }
 
 // all are this house and its annexes.

@@ -57,7 +57,11 @@ func testHouse(t *testing.T, change func(*settings)) (*house, *syncBuffer) {
 	k := &kept{Store: mem.New(mem.Options{}), State: state.Memory(nil), closeStore: func() error { return nil }}
 	t.Cleanup(func() { k.close() })
 	log := new(syncBuffer)
-	return newHouse(s, k, slog.New(slog.NewTextHandler(log, nil))), log
+	h, err := newHouse(s, k, slog.New(slog.NewTextHandler(log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h, log
 }
 
 // served is the house behind a listener.
@@ -273,8 +277,8 @@ func TestSmuggling(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	fmt.Fprint(conn, "PUT /upload/a HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"+
-		"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+	fmt.Fprint(conn, "PUT /upload/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"+
+		"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	r := bufio.NewReader(conn)
 	resp, err := http.ReadResponse(r, nil)
 	if err != nil {
@@ -309,7 +313,7 @@ func TestStrangers(t *testing.T) {
 		for _, f := range forwarded {
 			r.Header.Add("X-Forwarded-For", f)
 		}
-		return h.scope(r)
+		return h.gate.Scope(h.proxies.Believe(r))
 	}
 	scopes := map[string]string{}
 	for _, s := range []string{
@@ -442,7 +446,7 @@ func TestDrain(t *testing.T) {
 	}
 	defer conn.Close()
 	// The answer to "Expect" comes when the body is being read.
-	fmt.Fprint(conn, "PUT /upload/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\nExpect: 100-continue\r\n\r\n")
+	fmt.Fprint(conn, "PUT /upload/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\nExpect: 100-continue\r\n\r\n")
 	r := bufio.NewReader(conn)
 	if line, err := r.ReadString('\n'); !strings.Contains(line, "100") {
 		t.Fatal(line, err)

@@ -4,6 +4,7 @@
 //	muleteer serve             takes uploads on http://127.0.0.1:8080
 //	muleteer put FILE… [URL]   uploads files, and resumes by itself
 //	muleteer ls, rm            lists and removes uploads
+//	muleteer token, link       let others upload, or read
 //	muleteer check             compares what is recorded with what is kept
 package main
 
@@ -29,6 +30,8 @@ type commands struct {
 	Put     putCommand     `cmd:"" help:"Upload files, directories or standard input."`
 	Ls      lsCommand      `cmd:"" help:"List uploads."`
 	Rm      rmCommand      `cmd:"" help:"Remove uploads."`
+	Token   tokenCommand   `cmd:"" help:"Make a token that permits uploads, or tell what one says."`
+	Link    linkCommand    `cmd:"" help:"Make a link by which anybody can read a finished file for a while."`
 	Check   checkCommand   `cmd:"" help:"Compare what is recorded with what is kept. The server must not run."`
 	Version versionCommand `cmd:"" help:"Tell the version."`
 }

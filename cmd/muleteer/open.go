@@ -21,6 +21,7 @@ type kept struct {
 	State            state.State
 	memory           *store.Budget                             // for bodies on their way; nil: no bound
 	storeAt, stateAt string                                    // for people
+	keyAt            string                                    // the file of the server's own key; "": it has none
 	probe            func(ctx context.Context) (string, error) // tells what the store can do; nil where nobody has to ask
 	closeStore       func() error
 	closed           bool
@@ -36,7 +37,7 @@ func (k *kept) beside(ctx context.Context, s storage, where string) (*kept, erro
 	if found := k.others[where]; found != nil {
 		return found, nil
 	}
-	other := &kept{State: k.State, memory: k.memory, stateAt: k.stateAt}
+	other := &kept{State: k.State, memory: k.memory, stateAt: k.stateAt, keyAt: k.keyAt}
 	s.Store = where
 	if err := s.openStore(ctx, other); err != nil {
 		return nil, err
@@ -155,7 +156,7 @@ func (s storage) stateURL(k *kept) (string, error) {
 		k.stateAt = "memory"
 		return "memory:", nil
 	case "", "file", "sqlite":
-		k.stateAt = "sqlite " + shown(rest)
+		k.stateAt, k.keyAt = "sqlite "+shown(rest), rest+".key"
 		return "sqlite:" + rest, nil
 	}
 	return "", &failure{exitUsage, fmt.Errorf("--state %s is not known: give a file, sqlite:///file or mem: instead", secretless(where))}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -10,7 +9,6 @@ import (
 	"github.com/muleteer/muleteer/protocol/filepond"
 	"github.com/muleteer/muleteer/protocol/files"
 	"github.com/muleteer/muleteer/protocol/tus"
-	"github.com/muleteer/muleteer/upload"
 )
 
 // place is one row of the table of paths. A path that ends with a slash stands
@@ -57,7 +55,7 @@ func (h *house) places() []place {
 		{"/readyz", "health", crossing{}, only(http.HandlerFunc(h.ready))},
 		{"/metrics", "metrics", crossing{}, only(h.metrics.handler())},
 		{"/assets/", "page", crossing{}, only(page)},
-		{"/", "page", crossing{}, only(newHome(h.settings, page))},
+		{"/", "page", crossing{}, h.welcomed(only(newHome(h.settings, page)))},
 	}...)
 }
 
@@ -69,23 +67,25 @@ func (h *house) handler() http.Handler {
 	for name, e := range h.named {
 		tables[name] = e.table()
 	}
-	return h.logged(secured(h.recovered(h.drained(h.below(tables, h.table())))))
+	return secured(h.arrived(h.logged(h.recovered(h.drained(h.below(tables, h.table()))))))
 }
 
 // table is the table of paths of one endpoint.
 func (h *house) table() http.Handler {
 	table := map[string]http.Handler{}
 	for _, p := range h.places() {
-		table[p.path] = h.crossed(p.crossing, h.samesite(p.handler))
+		handler := p.handler
+		if !p.public() {
+			handler = h.admitted(p)
+		}
+		table[p.path] = h.crossed(p.crossing, h.samesite(handler))
 		if p.protocol != "" {
 			table[p.path] = h.metrics.count(p.protocol, table[p.path])
 		}
 	}
-	nowhere := h.metrics.count("none", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		wire.Problem(w, http.StatusNotFound, "", "There is nothing at this path; / tells what there is.")
-	}))
+	elsewhere := h.metrics.count("none", http.HandlerFunc(nowhere))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		find(table, r.URL.EscapedPath(), nowhere).ServeHTTP(w, r)
+		find(table, r.URL.EscapedPath(), elsewhere).ServeHTTP(w, r)
 	})
 }
 
@@ -143,43 +143,4 @@ func only(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// stranger tells whether a request may come from somebody else than who runs
-// the server: from another machine, or through a proxy.
-func stranger(r *http.Request) bool {
-	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via"} {
-		if r.Header.Get(name) != "" {
-			return true
-		}
-	}
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	return err != nil || !loopback(host)
-}
-
-// unlisted keeps from strangers which uploads there are; whoever knows an id
-// may still use it.
-func (h *house) unlisted(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if stranger(r) {
-			r = r.WithContext(upload.As(r.Context(), "a stranger, who owns nothing"))
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// scope keeps strangers from meeting in one upload by one name: it is the
-// address from which the client reached this machine or the proxy before it.
-func (h *house) scope(r *http.Request) string {
-	if !stranger(r) {
-		return ""
-	}
-	host, _, _ := net.SplitHostPort(r.RemoteAddr)
-	if loopback(host) {
-		// The proxy on this machine wrote the last address; what stands before
-		// it, the client can have invented.
-		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-		host = strings.TrimSpace(hops[len(hops)-1])
-	}
-	return host
 }

@@ -3,9 +3,13 @@ package main
 import "strings"
 
 // quoted is a command line that a shell reads as these arguments.
+// A token is left to the environment, as what this returns is shown.
 func quoted(args []string) string {
 	words := []string{"muleteer"}
-	for _, a := range args {
+	for i, a := range args {
+		if strings.HasPrefix(a, "--token=") || a == "--token" || i > 0 && args[i-1] == "--token" {
+			continue
+		}
 		if a == "" || strings.ContainsFunc(a, special) {
 			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
 		}

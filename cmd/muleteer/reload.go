@@ -88,7 +88,9 @@ func (h *house) renew(ctx context.Context) (*house, error) {
 	s.Listen, s.Storage, s.TLS = was.Listen, was.Storage, was.TLS
 	next := *h
 	next.settings, next.named = s, nil
-	next.begin(h)
+	if err := next.begin(h); err != nil {
+		return nil, err
+	}
 	return &next, next.furnish(ctx, h)
 }
 

@@ -19,6 +19,7 @@ import (
 // remote is a server of ours, as its clients put, ls and rm see it.
 type remote struct {
 	base   string // its URL, without a slash at the end
+	token  string // "" for none
 	client *http.Client
 }
 
@@ -37,7 +38,7 @@ func newRemote(address string, connections int, t trust) (*remote, error) {
 	if err != nil {
 		return nil, &failure{exitUsage, err}
 	}
-	return &remote{base, &http.Client{
+	return &remote{base, t.Token, &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			Proxy:               http.ProxyFromEnvironment,
@@ -100,6 +101,9 @@ func (r *refused) Error() string {
 // a new place. Any other one becomes an error. The caller closes the body.
 func (r *remote) do(req *http.Request) (*http.Response, error) {
 	req.Header.Set("User-Agent", "muleteer/"+release)
+	if r.token != "" {
+		req.Header.Set("Authorization", "Bearer "+r.token)
+	}
 	resp, err := r.client.Do(req)
 	if err != nil {
 		if e := (*url.Error)(nil); errors.As(err, &e) {

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/muleteer/muleteer/access"
 	"github.com/muleteer/muleteer/internal/wire"
 	"github.com/muleteer/muleteer/protocol/socketio"
 	"github.com/muleteer/muleteer/store"
@@ -47,7 +48,10 @@ func (k serveCommand) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return err
 	}
-	h := newHouse(s, kept, log)
+	h, err := newHouse(s, kept, log)
+	if err != nil {
+		return &failure{exitUsage, err}
+	}
 	h.encrypted = encrypted
 	if err := h.furnish(ctx, nil); err != nil {
 		return &failure{exitUsage, err}
@@ -66,6 +70,8 @@ type house struct {
 	named     map[string]*house // the other endpoints, at the first one
 	kept      *kept
 	metrics   *metrics
+	gate      *access.Gate
+	proxies   access.Proxies
 	held      *store.Budget // for what has to be held before it can be stored
 	encrypted *tls.Config   // nil for plain HTTP
 	log       *slog.Logger
@@ -76,25 +82,33 @@ type house struct {
 }
 
 // newHouse puts a server together.
-func newHouse(s settings, k *kept, log *slog.Logger) *house {
+func newHouse(s settings, k *kept, log *slog.Logger) (*house, error) {
 	h := &house{
 		settings: s, kept: k, metrics: newMetrics(), log: log, grace: grace, drain: new(drain),
 		held: k.memory.Share(k.memory.Size() / 2),
 	}
-	h.begin(nil)
-	return h
+	return h, h.begin(nil)
 }
 
 // begin makes what takes uploads at this endpoint; before is the house in whose
 // place it steps, or nil.
-func (h *house) begin(before *house) {
+func (h *house) begin(before *house) (err error) {
+	if h.proxies, err = h.settings.believed(); err != nil {
+		return err
+	}
+	certificates := h.settings.TLS.ClientCA != ""
+	h.gate, err = h.settings.Allow.open(h.name, certificates, func() ([]byte, error) { return ownKey(h.kept.keyAt) }, h.log)
+	if err != nil {
+		return err
+	}
 	s := h.settings.service(h.name)
 	s.Store, s.State, s.Memory, s.Log = h.kept.Store, observed{h.kept.State, h.metrics, h.log}, h.kept.memory, h.log
 	if before != nil {
 		s.Succeed(before.service)
 	}
 	h.service = s
-	h.streams = socketio.Handler(s, socketio.Options{URL: wire.Public(h.settings.PublicURL), Origins: h.settings.Cors, Scope: h.scope})
+	h.streams = socketio.Handler(s, socketio.Options{URL: wire.Public(h.settings.PublicURL), Origins: h.settings.Cors, Scope: h.gate.Scope})
+	return nil
 }
 
 // listen opens all addresses or none.

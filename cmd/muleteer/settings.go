@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/muleteer/muleteer/access"
 )
 
 // settings are all that can be said of a server, by flag, environment or file;
@@ -19,7 +21,7 @@ type settings struct {
 	Endpoints endpoints  `kong:"-" yaml:"endpoints"`
 	Target    `embed:"" yaml:",inline"`
 	PublicURL string  `name:"public-url" yaml:"public-url" env:"MULETEER_PUBLIC_URL" placeholder:"URL" help:"How the server is reached from outside, if a proxy is before it."`
-	Open      bool    `yaml:"open" env:"MULETEER_OPEN" help:"Take uploads from everybody who can reach the server."`
+	Proxies   list    `name:"trusted-proxy" yaml:"trusted-proxy" env:"MULETEER_TRUSTED_PROXY" placeholder:"NETWORK" help:"Believe what proxies there say of the client (Forwarded, X-Forwarded-…); may be given several times (default: this machine)."`
 	Clients   clients `embed:"" yaml:",inline"`
 	Old       demo    `embed:"" yaml:",inline"`
 	Verbose   bool    `yaml:"verbose" env:"MULETEER_VERBOSE" help:"Log every request."`
@@ -47,7 +49,7 @@ func (s *settings) check() error {
 	if len(s.Listen) == 0 {
 		s.Listen = []string{defaultAddress}
 	}
-	if err := s.Target.check(); err != nil {
+	if err := s.Target.check(s); err != nil {
 		return err
 	}
 	if s.PublicURL != "" {
@@ -63,6 +65,9 @@ func (s *settings) check() error {
 		return err
 	}
 	if err := s.Old.check(); err != nil {
+		return err
+	}
+	if _, err := s.believed(); err != nil {
 		return err
 	}
 	return s.checkAddresses()
@@ -84,6 +89,18 @@ func (s *Target) checkOrigins() error {
 	return nil
 }
 
+// believed are the proxies whose word is believed.
+func (s *settings) believed() (access.Proxies, error) {
+	if len(s.Proxies) == 0 {
+		return access.Loopback(), nil
+	}
+	p, err := access.ParseProxies(s.Proxies)
+	if err != nil {
+		return nil, fmt.Errorf("--trusted-proxy %w", err)
+	}
+	return p, nil
+}
+
 // checkAddresses refuses to listen beyond this machine by accident.
 func (s *settings) checkAddresses() error {
 	for _, a := range s.Listen {
@@ -91,9 +108,9 @@ func (s *settings) checkAddresses() error {
 		if err != nil {
 			return fmt.Errorf("--listen %q is no address: write 127.0.0.1:8080, or :8080 for all", a)
 		}
-		if !s.Open && !loopback(host) {
-			return fmt.Errorf("%s can be reached from other machines, and then anybody could upload: "+
-				"give --open if that is what you want, or listen on 127.0.0.1 and put a proxy that asks for a password before it", a)
+		if !s.Allow.Open && !s.Allow.asks(s.TLS.ClientCA != "") && !loopback(host) {
+			return fmt.Errorf("%s can be reached from other machines, and then anybody could upload: say who may, by --token-secret-file, "+
+				"--auth-url or another way in docs/auth.md; give --open if it is everybody; or listen on 127.0.0.1 and put a proxy that asks for a password before it", a)
 		}
 	}
 	return nil

@@ -205,7 +205,7 @@ func TestFlagsFirst(t *testing.T) {
 
 func TestQuoted(t *testing.T) {
 	t.Parallel()
-	got := quoted([]string{"put", "a b", "it's", "$x", "plain-1.txt", "", "http://h:1/?a"})
+	got := quoted([]string{"put", "a b", "it's", "$x", "plain-1.txt", "", "http://h:1/?a", "--token", "secret", "--token=secret"})
 	if want := `muleteer put 'a b' 'it'\''s' '$x' plain-1.txt '' 'http://h:1/?a'`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

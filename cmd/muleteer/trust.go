@@ -9,9 +9,11 @@ import (
 	"os"
 )
 
-// trust is which servers are believed to be who they say they are.
+// trust is which servers are believed to be who they say they are, and by what
+// they know us.
 type trust struct {
-	CA string `name:"ca" env:"MULETEER_CA" placeholder:"FILE" help:"Trust the certificates in this PEM file too: the server's own, or its authority's."`
+	Token string `name:"token" env:"MULETEER_TOKEN" placeholder:"TOKEN" help:"What permits it, at a server that asks for that. It is better given by the environment."`
+	CA    string `name:"ca" env:"MULETEER_CA" placeholder:"FILE" help:"Trust the certificates in this PEM file too: the server's own, or its authority's."`
 }
 
 // roots are the certificates that are trusted; nil for those of the system.
