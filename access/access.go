@@ -129,8 +129,8 @@ func (g *Gate) Token(ctx context.Context, token string) (upload.Principal, error
 	}
 	c, err := g.Tokens.Verify(ctx, token)
 	if err != nil {
-		if errors.Is(err, upload.ErrUnavailable) {
-			g.log().Error("a token cannot be verified", "error", err)
+		if errors.Is(err, upload.ErrUnavailable) && !errors.Is(err, errOften) {
+			g.log().Error("a token cannot be verified", "error", fmt.Sprintf("%.300v", err)) // what was fetched may be long
 		}
 		return upload.Principal{}, err
 	}

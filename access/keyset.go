@@ -59,21 +59,19 @@ func NewKeySet(url string, now func() time.Time) *KeySet {
 func (k *KeySet) signed(ctx context.Context, token string) error {
 	set, before := k.current()
 	_, err := set.VerifySignature(ctx, token)
-	switch {
-	case err == nil:
+	if err == nil {
 		k.worked(set)
 		return nil
-	case errors.Is(err, errKeys):
-		if before != nil {
-			if _, err := before.VerifySignature(ctx, token); err == nil {
-				return nil
-			}
-		}
-		return unavailable("the key set", err)
-	case ctx.Err() != nil:
-		return unavailable("the key set", ctx.Err())
 	}
-	return errForeign
+	if errors.Unwrap(err) == nil { // what is wrong with a token wraps nothing, what is wrong with the set does
+		return errForeign
+	}
+	if before != nil {
+		if _, err := before.VerifySignature(ctx, token); err == nil {
+			return nil
+		}
+	}
+	return unavailable("the key set", err)
 }
 
 func (k *KeySet) current() (set, before *oidc.RemoteKeySet) {
@@ -102,8 +100,9 @@ func (k *KeySet) worked(set *oidc.RemoteKeySet) {
 	}
 }
 
-// errKeys is what is wrong with the set, and not with a token.
-var errKeys = errors.New("it cannot be fetched")
+// errOften is told instead of asking for the set, and not logged: strangers
+// decide how often.
+var errOften = errors.New("it was fetched a moment ago")
 
 // careful fetches keys, but not as often as strangers make us want to, and not
 // more than a set can have.
@@ -115,34 +114,25 @@ type careful struct {
 
 func (c *careful) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !c.limit.AllowN(c.now(), 1) {
-		return nil, fmt.Errorf("%w so often", errKeys)
+		return nil, errOften
 	}
 	resp, err := c.RoundTripper.RoundTrip(r)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errKeys, err)
+		return nil, err
 	}
-	if resp.StatusCode != http.StatusOK {
-		resp.Body.Close()
-		return nil, fmt.Errorf("%w: status %d", errKeys, resp.StatusCode)
-	}
-	// The whole is read here, so that what breaks off or is too large is known to
-	// be the set's fault.
+	// The whole is read here: the library has no limit.
 	text, err := io.ReadAll(io.LimitReader(resp.Body, keysLimit+1))
 	resp.Body.Close()
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%w: %w", errKeys, err)
+		return nil, err
+	case resp.StatusCode != http.StatusOK: // what stands in it is not for the log
+		return nil, fmt.Errorf("status %d", resp.StatusCode)
 	case len(text) > keysLimit:
-		return nil, fmt.Errorf("%w: it has more than %d bytes", errKeys, keysLimit)
+		return nil, fmt.Errorf("it has more than %d bytes", keysLimit)
+	case !json.Valid(text):
+		return nil, errors.New("it is no JSON")
 	}
-	return refilled(resp, text)
-}
-
-// refilled is an answer whose body was read already.
-func refilled(resp *http.Response, body []byte) (*http.Response, error) {
-	if !json.Valid(body) {
-		return nil, fmt.Errorf("%w: it is no JSON", errKeys)
-	}
-	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
 	return resp, nil
 }

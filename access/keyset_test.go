@@ -149,6 +149,8 @@ func TestKeySet(t *testing.T) {
 		"huge": func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, `{"keys":[],"x":"`+strings.Repeat("x", 2<<20)+`"}`)
 		},
+		"a set that is none": func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"keys":[{"kty":"RSA"}]}`) },
+		"no set":             func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `[]`) },
 		"broken off": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000")
 			_, _ = io.WriteString(w, `{"keys":[]}`)

@@ -149,6 +149,14 @@ func (t *Tokens) now() time.Time {
 }
 
 // unavailable is an error of whoever has to be asked.
-func unavailable(who string, err error) error {
-	return fmt.Errorf("%w: %s: %w", upload.ErrUnavailable, who, err)
+func unavailable(who string, err error) error { return &outage{who, err} }
+
+// outage is upload.ErrUnavailable, but it is not the storage.
+type outage struct {
+	who string
+	err error
 }
+
+func (o *outage) Error() string        { return o.who + ": " + o.err.Error() }
+func (o *outage) Unwrap() error        { return o.err }
+func (o *outage) Is(target error) bool { return target == upload.ErrUnavailable }
