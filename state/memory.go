@@ -22,7 +22,7 @@ type Volatile struct {
 	last    int64 // the number of the newest record
 	records map[string]*row
 	open    map[string]string // fingerprint to id, of the uploads before Held
-	events  []pending         // in the order in which they were written
+	events  []upload.Event    // in the order in which they were written
 }
 
 // row is a record with what only a state knows of it.
@@ -31,13 +31,6 @@ type row struct {
 	number        int64 // counts creations
 	solid         int64 // bytes in parts that are not crumbs
 	list          list
-}
-
-// pending is an event in the outbox, not to be tried before due.
-type pending struct {
-	upload.Event
-	endpoint string
-	due      time.Time
 }
 
 // Memory returns an empty state in memory. A nil now is time.Now.
@@ -62,7 +55,7 @@ func (v *Volatile) enter(ctx context.Context) error {
 }
 
 // Create implements upload.State.
-func (v *Volatile) Create(ctx context.Context, u *upload.Record, q upload.Quota) error {
+func (v *Volatile) Create(ctx context.Context, u *upload.Record, q upload.Quota, ev ...upload.Event) error {
 	if err := v.enter(ctx); err != nil {
 		return err
 	}
@@ -86,6 +79,7 @@ func (v *Volatile) Create(ctx context.Context, u *upload.Record, q upload.Quota)
 	}
 	v.last++
 	v.records[u.ID] = r
+	v.append(&r.Record, ev)
 	if claims(u) {
 		v.open[u.Fingerprint] = u.ID
 	}
@@ -247,10 +241,7 @@ func (v *Volatile) Save(ctx context.Context, u *upload.Record, ev ...upload.Even
 	n := keep(u)
 	n.Offset, n.Here, n.Touched = r.Offset, r.Here, r.Touched
 	r.Record = n
-	for _, e := range ev {
-		e.Upload, e.At = u.ID, moment(stamp(e.At))
-		v.events = append(v.events, pending{Event: e, endpoint: u.Endpoint})
-	}
+	v.append(&r.Record, ev)
 	return nil
 }
 

@@ -13,45 +13,74 @@ import (
 // Pending implements upload.Outbox. An event whose elder was settled meanwhile
 // may be yielded in the same run.
 func (s *SQLite) Pending(ctx context.Context, endpoint string, now time.Time) iter.Seq2[upload.Event, error] {
+	return s.events(ctx, func(last int64) (string, []driver.Value) {
+		return selectPending, []driver.Value{last, stamp(now), endpoint, int64(page)}
+	})
+}
+
+// Events implements upload.Outbox.
+func (s *SQLite) Events(ctx context.Context, id string) iter.Seq2[upload.Event, error] {
+	return s.events(ctx, func(last int64) (string, []driver.Value) {
+		if id != "" {
+			return selectEvent, []driver.Value{last, int64(page), id}
+		}
+		return selectEvents, []driver.Value{last, int64(page)}
+	})
+}
+
+// events yields what a statement finds, page by page, so that its caller may
+// write meanwhile. The statement is given the key of the last event of the page
+// before.
+func (s *SQLite) events(ctx context.Context, statement func(last int64) (string, []driver.Value)) iter.Seq2[upload.Event, error] {
 	return func(yield func(upload.Event, error) bool) {
 		var last int64
 		for {
-			var due []upload.Event
+			var found []upload.Event
 			err := s.read(ctx, func(c *conn) error {
-				return c.query(selectPending, func(row []driver.Value) error {
+				sql, args := statement(last)
+				return c.query(sql, func(row []driver.Value) error {
 					last = number(row[0])
-					due = append(due, upload.Event{
-						ID: text(row[1]), Upload: text(row[2]), Kind: upload.Kind(text(row[3])),
-						At: moment(number(row[4])), Attempts: int(number(row[5])),
-					})
+					found = append(found, event(row))
 					return nil
-				}, last, stamp(now), endpoint, int64(page))
+				}, args...)
 			})
 			if err != nil {
 				yield(upload.Event{}, err)
 				return
 			}
-			for _, e := range due {
+			for _, e := range found {
 				if !yield(e, nil) {
 					return
 				}
 			}
-			if len(due) < page {
+			if len(found) < page {
 				return
 			}
 		}
 	}
 }
 
-// Settle implements upload.Outbox. An event that is not there was delivered
-// before, which is no error.
-func (s *SQLite) Settle(ctx context.Context, id string, again time.Time) error {
-	return s.write(ctx, func(c *conn) (err error) {
-		if again.IsZero() {
-			_, err = c.exec(deleteEvent, id)
-		} else {
-			_, err = c.exec(retryEvent, id, stamp(again))
-		}
+// event reads a row of eventColumns.
+func event(row []driver.Value) upload.Event {
+	return upload.Event{
+		ID: text(row[1]), Upload: text(row[2]), Endpoint: text(row[3]), Kind: upload.Kind(text(row[4])),
+		At: moment(number(row[5])), Attempts: int(number(row[6])),
+		Due: moment(number(row[7])), Dead: moment(number(row[8])), Error: text(row[9]),
+	}
+}
+
+// Settle implements upload.Outbox.
+func (s *SQLite) Settle(ctx context.Context, id string) error {
+	return s.write(ctx, func(c *conn) error {
+		_, err := c.exec(deleteEvent, id)
+		return err
+	})
+}
+
+// Defer implements upload.Outbox.
+func (s *SQLite) Defer(ctx context.Context, e upload.Event) error {
+	return s.write(ctx, func(c *conn) error {
+		_, err := c.exec(deferEvent, e.ID, int64(e.Attempts), stamp(e.Due), stamp(e.Dead), e.Error)
 		return err
 	})
 }

@@ -25,7 +25,8 @@ func keep(u *upload.Record) upload.Record {
 	for i, p := range r.Meta.Pieces {
 		r.Meta.Pieces[i].Bytes = bytes.Clone(p.Bytes)
 	}
-	r.Sources, r.Parts, r.Answer = slices.Clone(u.Sources), nil, nil
+	r.Meta.Answer = r.Meta.Answer.Clone()
+	r.Sources, r.Parts = slices.Clone(u.Sources), nil
 	r.Began, r.Touched, r.Due = moment(stamp(u.Began)), moment(stamp(u.Touched)), moment(stamp(u.Due))
 	return r
 }

@@ -27,13 +27,19 @@ type SQLite struct {
 }
 
 // Create implements upload.State.
-func (s *SQLite) Create(ctx context.Context, u *upload.Record, q upload.Quota) error {
-	r, parts := keep(u), slices.Clone(u.Parts)
+func (s *SQLite) Create(ctx context.Context, u *upload.Record, q upload.Quota, ev ...upload.Event) error {
+	r, parts, ev := keep(u), slices.Clone(u.Parts), slices.Clone(ev)
 	meta, err := pack(r.Meta)
 	if err != nil {
 		return err
 	}
-	if err := s.write(ctx, func(c *conn) error { return create(c, &r, meta, parts, q) }); err != nil {
+	do := func(c *conn) error {
+		if err := create(c, &r, meta, parts, q); err != nil {
+			return err
+		}
+		return saveEvents(c, &r, ev)
+	}
+	if err := s.write(ctx, do); err != nil {
 		return err
 	}
 	u.Version, u.Offset, u.Here = 1, r.Offset, r.Here
@@ -216,8 +222,14 @@ func save(c *conn, r *upload.Record, meta string, ev []upload.Event) error {
 			return err
 		}
 	}
+	return saveEvents(c, r, ev)
+}
+
+// saveEvents appends to the outbox.
+func saveEvents(c *conn, r *upload.Record, ev []upload.Event) error {
 	for _, e := range ev {
-		if _, err := c.exec(insertEvent, e.ID, r.ID, r.Endpoint, string(e.Kind), stamp(e.At), int64(e.Attempts)); err != nil {
+		if _, err := c.exec(insertEvent, e.ID, r.ID, r.Endpoint, string(e.Kind), stamp(e.At), int64(e.Attempts),
+			stamp(e.Due), stamp(e.Dead), e.Error); err != nil {
 			return err
 		}
 	}

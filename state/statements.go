@@ -71,13 +71,19 @@ const (
 	deleteParts = `delete from part where upload = $1 and start > $2 and start < $3`
 	deleteAll   = `delete from part where upload = $1`
 
-	insertEvent = `insert into event (id, upload, endpoint, kind, at, attempts, due) values ($1, $2, $3, $4, $5, $6, 0)`
+	eventColumns = `key, id, upload, endpoint, kind, at, attempts, due, dead, error`
 
-	selectPending = `select key, id, upload, kind, at, attempts from event e
+	insertEvent = `insert into event (id, upload, endpoint, kind, at, attempts, due, dead, error)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+
+	selectPending = `select ` + eventColumns + ` from event e
 		where key > $1 and due <= $2 and dead = 0 and endpoint = $3
 		and not exists (select 1 from event o where o.upload = e.upload and o.key < e.key and o.dead = 0)
-		order by key limit $4`
+		order by key limit $4 + 0`
+
+	selectEvents = `select ` + eventColumns + ` from event where key > $1 order by key limit $2 + 0`
+	selectEvent  = `select ` + eventColumns + ` from event where key > $1 and id = $3 order by key limit $2 + 0`
 
 	deleteEvent = `delete from event where id = $1`
-	retryEvent  = `update event set due = $2, attempts = attempts + 1 where id = $1`
+	deferEvent  = `update event set attempts = $2, due = $3, dead = $4, error = $5 where id = $1`
 )

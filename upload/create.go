@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"time"
 
 	"github.com/muleteer/muleteer/extent"
 	"github.com/muleteer/muleteer/store"
@@ -32,7 +33,10 @@ func (s *Service) Create(ctx context.Context, n New) (*Record, error) {
 	if u.Object, err = s.Store.Begin(ctx, u.ID, s.spec(u, n)); err != nil {
 		return nil, storeError(err)
 	}
-	if err := s.State.Create(ctx, u, s.quota(ctx, n.Once)); err != nil {
+	ev := s.born(u)
+	err = s.State.Create(ctx, u, s.quota(ctx, n.Once), ev...)
+	s.written(ev)
+	if err != nil {
 		// Where the state did not answer, the record may be there all the same;
 		// nobody knows its id, so it expires.
 		if errors.Is(err, ErrExists) || errors.Is(err, ErrFull) {
@@ -78,7 +82,7 @@ func (s *Service) takeWhole(ctx context.Context, n New, c *Chunk) (u *Record, er
 	wp, ok := s.Store.(store.WholePutter)
 	size := max(n.Size, c.Size)
 	// A file that is to replace another must not do so before its record can be.
-	if !ok || s.Hook != nil || s.Overwrite || s.Hold || c.Body == nil || c.At != 0 || n.Partial || len(n.Sources) > 0 || len(n.Meta.Digests) > 0 ||
+	if !ok || s.Overwrite || s.Hold || c.Body == nil || c.At != 0 || n.Partial || len(n.Sources) > 0 || len(n.Meta.Digests) > 0 ||
 		n.Size >= 0 && c.Size >= 0 && n.Size != c.Size || size < 0 && !c.Last || size > Small || c.Len > Small ||
 		c.Len >= 0 && size >= 0 && c.Len != size {
 		return nil, nil, false
@@ -123,16 +127,25 @@ func (s *Service) takeWhole(ctx context.Context, n New, c *Chunk) (u *Record, er
 	}
 	u.Key, u.Phase = u.Final.Key, Done
 	u.Due = s.ends(u)
+	ev := append(s.born(u), s.events(Completed)...)
+	if s.wants(FirstBytes, LastBytes, Completing) {
+		u.Phase, u.Due, ev = Accepting, s.now().Add(retryJoin), s.born(u)
+	}
 	if got > 0 {
 		u.Parts = []store.Part{{Extent: extent.At(0, got), CRC: u.Final.CRC}}
 	}
-	if err := s.State.Create(ctx, u, s.quota(ctx, n.Once)); err != nil {
-		if errors.Is(err, ErrExists) || errors.Is(err, ErrFull) {
-			s.Store.Remove(ctx, u.object())
-		}
+	err = s.State.Create(ctx, u, s.quota(ctx, n.Once), ev...)
+	s.written(ev)
+	switch {
+	case errors.Is(err, ErrExists), errors.Is(err, ErrFull):
+		s.Store.Remove(ctx, u.object())
 		return nil, stateError(err), true
+	case err != nil:
+		return nil, stateError(err), true
+	case u.Phase == Accepting:
+		u, err = s.finishWithin(ctx, u, patience)
 	}
-	return u, nil, true
+	return u, err, true
 }
 
 // rest is a body of which some was read already.
@@ -192,24 +205,34 @@ func (s *Service) newRecord(ctx context.Context, n New) (*Record, error) {
 	case n.Size > s.limit(u):
 		return nil, ErrTooLarge
 	}
-	u.Key = cmp.Or(cleanPath(p.Grant.Key), s.Key.key(u, now))
-	if prefix := cleanPath(p.Grant.Prefix); prefix != "" {
-		u.Key = prefix + "/" + u.Key
-	}
-	if s.Hook == nil {
-		return u, nil
-	}
+	u.Key = s.key(p, u, now)
 	v, err := s.ask(ctx, u, Creating)
 	if err != nil {
 		return nil, err
 	}
-	if v.Meta != nil {
-		u.Meta.Name, u.Meta.Path, u.Meta.Fields = v.Meta.Name, v.Meta.Path, v.Meta.Fields
+	if m := v.Meta; m != nil {
+		u.Meta.Name, u.Meta.Path, u.Meta.Fields, u.Meta.Wire = m.Name, m.Path, m.Fields, m.Wire
+		u.Key = s.key(p, u, now)
 	}
-	if v.Key != "" {
-		u.Key = cleanPath(v.Key)
-	}
+	u.Key = cmp.Or(cleanPath(v.Key), u.Key)
 	return u, nil
+}
+
+// key is where an upload appears that begins now.
+func (s *Service) key(p Principal, u *Record, now time.Time) string {
+	key := cmp.Or(cleanPath(p.Grant.Key), s.Key.key(u, now))
+	if prefix := cleanPath(p.Grant.Prefix); prefix != "" {
+		key = prefix + "/" + key
+	}
+	return key
+}
+
+// born makes the events of an upload that begins.
+func (s *Service) born(u *Record) []Event {
+	if u.Partial {
+		return nil
+	}
+	return s.events(Created)
 }
 
 // meta is what a client says of its file, with what was granted for it.

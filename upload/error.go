@@ -49,6 +49,10 @@ var (
 type Refusal struct {
 	Status int    // HTTP status that the hook asks for, 0 for the protocol's own
 	Reason string // for the person who uploads
+
+	// Response is for protocols that leave it to the hook how an error is told,
+	// which is tus; nil for all others' way.
+	Response *Response
 }
 
 func (r *Refusal) Error() string { return fmt.Sprintf("%v: %s", ErrRefused, r.Reason) }

@@ -98,8 +98,8 @@ type faultyState struct {
 	f *fault
 }
 
-func (s faultyState) Create(ctx context.Context, u *upload.Record, q upload.Quota) error {
-	return s.f.call("state.Create", func() error { return s.Volatile.Create(ctx, u, q) })
+func (s faultyState) Create(ctx context.Context, u *upload.Record, q upload.Quota, ev ...upload.Event) error {
+	return s.f.call("state.Create", func() error { return s.Volatile.Create(ctx, u, q, ev...) })
 }
 
 func (s faultyState) Load(ctx context.Context, id string, e extent.Extent) (u *upload.Record, err error) {
@@ -126,8 +126,12 @@ func (s faultyState) Find(ctx context.Context, q upload.Query) iter.Seq2[*upload
 	}
 }
 
-func (s faultyState) Settle(ctx context.Context, id string, again time.Time) error {
-	return s.f.call("state.Settle", func() error { return s.Volatile.Settle(ctx, id, again) })
+func (s faultyState) Settle(ctx context.Context, id string) error {
+	return s.f.call("state.Settle", func() error { return s.Volatile.Settle(ctx, id) })
+}
+
+func (s faultyState) Defer(ctx context.Context, e upload.Event) error {
+	return s.f.call("state.Defer", func() error { return s.Volatile.Defer(ctx, e) })
 }
 
 func (s faultyState) Purge(ctx context.Context, id string) error {
@@ -319,6 +323,9 @@ func (h *house) sweep(t *testing.T) {
 	if _, err := h.Sweep(ctx); err != nil {
 		t.Fatalf("sweep: %v", err)
 	}
+	if _, err := h.Deliver(ctx); err != nil {
+		t.Fatalf("deliver: %v", err)
+	}
 }
 
 // The same with a hook: what has happened is told once, or again by the same id.
@@ -338,6 +345,7 @@ func TestFailWithAHook(t *testing.T) {
 							t.Fatal(err)
 						}
 						faulty.Sweep(ctx)
+						faulty.Deliver(ctx)
 						for range 6 {
 							h.clock.add(30 * time.Second)
 							h.sweep(t)

@@ -131,7 +131,7 @@ func (s *Service) join(ctx context.Context, u *Record) error {
 	if err := s.verify(ctx, u); err != nil {
 		return verifyError(err)
 	}
-	if !s.watches(u) {
+	if !s.accepts(u) {
 		return s.done(ctx, u)
 	}
 	u.Phase, u.Due = Accepting, s.now().Add(retryJoin)
@@ -158,10 +158,10 @@ func (s *Service) done(ctx context.Context, u *Record) error {
 	if u.Partial {
 		return stateError(s.State.Save(ctx, u))
 	}
-	err := s.State.Save(ctx, u, s.events(u, kind)...)
-	if s.Hook != nil {
-		s.nudge()
-	}
+	u.Meta.Pieces = nil
+	ev := s.events(kind)
+	err := s.State.Save(ctx, u, ev...)
+	s.written(ev) // whatever the state has said, they may be there
 	return stateError(err)
 }
 

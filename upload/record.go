@@ -31,8 +31,6 @@ type Record struct {
 	Here   int64        // how many bytes are here, at any place; State keeps it
 	Parts  []store.Part // those that Load was asked for, by their offsets
 	Final  store.Final  // from Accepting on
-
-	Answer map[string]string // what a hook said at Completing, for the client's final response; not kept
 }
 
 // Meta is what the client says of its file. None of it is trusted.
@@ -43,6 +41,7 @@ type Meta struct {
 	Wire      map[string]string `json:"wire,omitempty"`      // what the protocol has to give back as it came; nobody else reads it
 	PartSize  int64             `json:"partSize,omitempty"`  // bytes of its numbered parts but the last, 0 until it is fixed
 	Refused   string            `json:"refused,omitempty"`   // why a hook refused it, which is then gone
+	Answer    *Answer           `json:"answer,omitempty"`    // what a hook said at Completing, for the client
 	Pieces    []Piece           `json:"pieces,omitempty"`    // of the first and last bytes, while a hook may want them
 	Digests   map[string][]byte `json:"digests,omitempty"`   // what the whole file must have, see Digest; it never is Done without
 	Ask       bool              `json:"ask,omitempty"`       // its completion has to be permitted, by a request

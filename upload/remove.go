@@ -5,14 +5,25 @@ import (
 	"errors"
 	"time"
 
+	"github.com/muleteer/muleteer/extent"
 	"github.com/muleteer/muleteer/store"
 )
 
 // Remove ends an upload, finished or not: those who write to it are
-// interrupted, its bytes are deleted, and it answers ErrGone for a while.
+// interrupted, its bytes are deleted, and it answers ErrGone for a while. The
+// hook may refuse it.
 func (s *Service) Remove(ctx context.Context, id string) error {
 	if err := s.authorize(ctx, MayRemove); err != nil {
 		return err
+	}
+	if s.wants(Removing) {
+		u, err := s.load(ctx, id, extent.Extent{})
+		if err != nil {
+			return err
+		}
+		if _, err := s.ask(ctx, u, Removing); err != nil {
+			return err
+		}
 	}
 	return s.remove(ctx, id, func(*Record) bool { return true })
 }
@@ -74,11 +85,11 @@ func (s *Service) end(ctx context.Context, id string, wanted func(*Record) bool)
 // forget saves that an upload is gone, and then deletes its bytes.
 func (s *Service) forget(ctx context.Context, u *Record) error {
 	u.Phase, u.Due, u.Meta.Pieces = Gone, s.now(), nil
-	if err := s.State.Save(ctx, u, s.events(u, Removed)...); err != nil {
+	ev := s.events(Removed)
+	err := s.State.Save(ctx, u, ev...)
+	s.written(ev)
+	if err != nil {
 		return stateError(err)
-	}
-	if s.Hook != nil {
-		s.nudge()
 	}
 	s.clear(ctx, u)
 	return nil

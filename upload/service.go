@@ -34,7 +34,9 @@ type Service struct {
 	// Endpoint is the target whose uploads these are; services of several
 	// endpoints may share a State, and a Store.
 	Endpoint string
-	Hook     Hook // nil: nobody is asked or told
+	Hook     Hook          // nil: nobody is asked or told
+	Turns    []Kind        // those of which the hook is asked or told; nil: all
+	Tries    time.Duration // so long an event is tried before it is dead; 0: 3 days
 
 	Key         Template                  // where finished files appear; "" is DefaultKey
 	Overwrite   bool                      // whether a file replaces what is under its key already
@@ -63,7 +65,7 @@ type Service struct {
 type work struct {
 	mu   sync.Mutex
 	live map[string]*live // the uploads on which requests of this process are at work
-	wake chan struct{}    // see nudge
+	tell chan struct{}    // there are new events
 }
 
 // Succeed has s go on where another Service of the same endpoint is, with other
@@ -75,7 +77,7 @@ func (s *Service) Succeed(before *Service) { s.work = before.working() }
 func (s *Service) working() *work {
 	s.begin.Do(func() {
 		if s.work == nil {
-			s.work = &work{live: map[string]*live{}, wake: make(chan struct{}, 1)}
+			s.work = &work{live: map[string]*live{}, tell: make(chan struct{}, 1)}
 		}
 	})
 	return s.work
@@ -137,5 +139,14 @@ type Chunk struct {
 //	Remove   ends it                     remove.go
 //	Withdraw the same, by a protocol     remove.go
 //	Run      does what is due            sweep.go
+//	Deliver  tells what has happened     tell.go
+//	Events, Replay, Drop: what could not be told yet        outbox.go
 
 var everything = extent.Extent{Start: 0, End: extent.Max}
+
+func (s *Service) log() *slog.Logger {
+	if s.Log != nil {
+		return s.Log
+	}
+	return slog.Default()
+}

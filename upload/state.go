@@ -18,11 +18,12 @@ import (
 // call may be repeated.
 type State interface {
 	// Create keeps a new record with its parts, sets its Version to 1 and its
-	// Offset and Here by its parts. It answers ErrExists if there is a record
+	// Offset and Here by its parts, and appends the events to the outbox, in one
+	// transaction. It answers ErrExists if there is a record
 	// of that id, or one of the same fingerprint, if that is not empty, whose
 	// phase is before Held, or, where the quota says Once, before Gone; ErrFull
 	// if the quota does not allow it.
-	Create(ctx context.Context, u *Record, q Quota) error
+	Create(ctx context.Context, u *Record, q Quota, ev ...Event) error
 
 	// Weigh answers ErrFull if the quota does not allow the owner of u to have u,
 	// as it is here, beside all others.
@@ -61,16 +62,23 @@ type State interface {
 	Find(ctx context.Context, q Query) iter.Seq2[*Record, error]
 }
 
-// Outbox is the part of a state that Sweep needs: events that were written with
-// a Save and are not delivered yet, and the end of records. Every State of this
-// project is one.
+// Outbox is the part of a state that keeps what is to be told: events that were
+// written with a record and are not delivered yet, and the end of records. Every
+// State of this project is one.
 type Outbox interface {
-	// Pending yields the events of an endpoint that are due, in the order in which they were
-	// written, and of each upload only the oldest.
+	// Pending yields the events of an endpoint that are due and not dead, in the
+	// order in which they were written, and of each upload only the oldest that
+	// is not dead.
 	Pending(ctx context.Context, endpoint string, now time.Time) iter.Seq2[Event, error]
-	// Settle forgets a delivered event, or, if again is not zero, tries it
-	// again then and counts the attempt.
-	Settle(ctx context.Context, id string, again time.Time) error
+	// Events yields all events of all endpoints, the dead ones too, in the order
+	// in which they were written; only the one of that id if id is not empty.
+	Events(ctx context.Context, id string) iter.Seq2[Event, error]
+	// Settle forgets an event that was delivered, or that nobody wants. One that
+	// is not there was settled before, which is no error.
+	Settle(ctx context.Context, id string) error
+	// Defer keeps the Attempts, Due, Dead and Error of an event, and changes
+	// nothing else of it. One that is not there is no error.
+	Defer(ctx context.Context, e Event) error
 	// Purge forgets a record in phase Gone, with its parts. One that has
 	// undelivered events is kept, and ErrBusy is the answer.
 	Purge(ctx context.Context, id string) error
@@ -145,7 +153,11 @@ type Query struct {
 type Event struct {
 	ID       string    // the same at every attempt
 	Upload   string    // the upload's id
+	Endpoint string    // the upload's
 	Kind     Kind      // what happened
 	At       time.Time // when
-	Attempts int       // so far
+	Attempts int       // in vain, so far
+	Due      time.Time // not to be tried before; zero: at once
+	Dead     time.Time // since when nobody tries any more; zero: somebody does
+	Error    string    // why the last attempt was in vain
 }

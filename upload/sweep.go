@@ -14,8 +14,8 @@ import (
 const orphanAge = time.Hour
 
 // Sweep does all that is due: it finishes what is full, removes what has
-// expired, forgets what was removed long ago, and delivers events. It returns
-// when it wants to be called next, at the latest.
+// expired, and forgets what was removed long ago. It returns when it wants to be
+// called next, at the latest.
 //
 // It may be called at any time and by any number of processes.
 func (s *Service) Sweep(ctx context.Context) (next time.Time, err error) {
@@ -39,13 +39,6 @@ func (s *Service) Sweep(ctx context.Context) (next time.Time, err error) {
 		}
 	}
 	next = s.now().Add(time.Minute)
-	again, err := s.deliver(ctx)
-	if err != nil {
-		errs = append(errs, err)
-	}
-	if !again.IsZero() && again.Before(next) {
-		next = again
-	}
 	for u, err := range s.State.Find(ctx, Query{Endpoint: &s.Endpoint, DueBefore: next, Limit: 1}) {
 		if err == nil && u.Due.Before(next) {
 			next = u.Due
@@ -58,8 +51,15 @@ func (s *Service) Sweep(ctx context.Context) (next time.Time, err error) {
 }
 
 // Run sweeps until ctx ends: whenever something is due, and orphans once an
-// orphanAge. Errors are logged.
+// orphanAge. Beside that it delivers events, so that a slow receiver holds up
+// nothing else. Errors are logged.
 func (s *Service) Run(ctx context.Context) {
+	delivered := make(chan struct{})
+	go func() {
+		defer close(delivered)
+		s.deliverAlways(ctx)
+	}()
+	defer func() { <-delivered }()
 	if err := s.resume(ctx); err != nil && ctx.Err() == nil {
 		s.log().Warn("unfinished uploads could not be searched", "error", err)
 	}
@@ -81,7 +81,6 @@ func (s *Service) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-timer.C:
-		case <-s.working().wake:
 		}
 		timer.Stop()
 	}
@@ -106,14 +105,6 @@ func (s *Service) resume(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// nudge has Run look again.
-func (s *Service) nudge() {
-	select {
-	case s.working().wake <- struct{}{}:
-	default:
-	}
 }
 
 // attend does what is due for one upload.

@@ -4,14 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/muleteer/muleteer/extent"
 )
@@ -25,13 +22,23 @@ type Piece struct {
 
 // watches tells whether somebody wants to see what is in a file.
 func (s *Service) watches(u *Record) bool {
-	return !u.Partial && (s.Hook != nil || s.Sniff != nil && (s.Types != nil || u.Meta.Types != nil))
+	return !u.Partial && (s.wants(FirstBytes, LastBytes) || s.judges(u))
+}
+
+// accepts tells whether a whole file is there only when somebody has said so.
+func (s *Service) accepts(u *Record) bool {
+	return s.watches(u) || !u.Partial && s.wants(Completing)
+}
+
+// judges tells whether only some media types may come.
+func (s *Service) judges(u *Record) bool {
+	return s.Sniff != nil && (s.Types != nil || u.Meta.Types != nil)
 }
 
 // judge refuses a file whose first bytes show it to be of a media type that may
 // not come.
 func (s *Service) judge(u *Record, first []byte) error {
-	if s.Sniff == nil || s.Types == nil && u.Meta.Types == nil {
+	if !s.judges(u) {
 		return nil
 	}
 	found := s.Sniff(first)
@@ -55,14 +62,14 @@ func within(found, named string) bool {
 // ask asks the hook whether a turn may happen.
 func (s *Service) ask(ctx context.Context, u *Record, k Kind) (Verdict, error) {
 	if k == FirstBytes {
-		if err := s.judge(u, s.turn(u, k, "").First); err != nil {
+		if err := s.judge(u, s.turn(u, k).First); err != nil {
 			return Verdict{}, err
 		}
 	}
-	if s.Hook == nil {
+	if !s.wants(k) {
 		return Verdict{}, nil
 	}
-	v, err := s.Hook(ctx, s.turn(u, k, ""))
+	v, err := s.Hook(ctx, s.turn(u, k))
 	switch {
 	case err == nil:
 		return v, nil
@@ -73,8 +80,8 @@ func (s *Service) ask(ctx context.Context, u *Record, k Kind) (Verdict, error) {
 }
 
 // turn is what a hook is told.
-func (s *Service) turn(u *Record, k Kind, event string) Turn {
-	t := Turn{Kind: k, EventID: event, Record: *u}
+func (s *Service) turn(u *Record, k Kind) Turn {
+	t := Turn{Kind: k, At: s.now(), Record: *u}
 	t.First = u.window(extent.Extent{Start: 0, End: Window})
 	if u.Size >= 0 {
 		t.Last = u.window(extent.Extent{Start: max(0, u.Size-Window), End: u.Size})
@@ -107,12 +114,14 @@ func (u *Record) window(e extent.Extent) []byte {
 // What the hook is shown is read from the object; what it has passed already,
 // while it came, it is not asked again.
 func (s *Service) accept(ctx context.Context, u *Record) error {
-	passed := s.turn(u, Completing, "")
+	passed := s.turn(u, Completing)
 	u.Meta.Pieces = nil
-	if err := s.peek(ctx, u); err != nil {
-		return err
+	if s.watches(u) {
+		if err := s.peek(ctx, u); err != nil {
+			return err
+		}
 	}
-	now := s.turn(u, Completing, "")
+	now := s.turn(u, Completing)
 	var v Verdict
 	for _, k := range [...]Kind{FirstBytes, LastBytes, Completing} {
 		if k == FirstBytes && len(passed.First) == len(now.First) || k == LastBytes && len(passed.Last) == len(now.Last) {
@@ -128,7 +137,7 @@ func (s *Service) accept(ctx context.Context, u *Record) error {
 			return err
 		}
 	}
-	u.Answer, u.Meta.Pieces = v.Answer, nil
+	u.Meta.Answer, u.Meta.Pieces = v.Answer, nil
 	return s.done(ctx, u)
 }
 
@@ -195,7 +204,7 @@ func (t *taking) inspect(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		before := t.s.turn(u, FirstBytes, "")
+		before := t.s.turn(u, FirstBytes)
 		if !u.addPieces(t.seen.pieces, t.counted(u)) {
 			return nil
 		}
@@ -227,7 +236,7 @@ func (t *taking) pass(ctx context.Context, u *Record, before Turn) error {
 	if u.Size >= 0 {
 		whole = int(min(Window, u.Size))
 	}
-	after := t.s.turn(u, FirstBytes, "")
+	after := t.s.turn(u, FirstBytes)
 	for _, k := range [...]Kind{FirstBytes, LastBytes} {
 		was, is := before.First, after.First
 		if k == LastBytes {
@@ -272,73 +281,4 @@ func (u *Record) addPieces(pieces []Piece, counted extent.Set) bool {
 		}
 	}
 	return len(u.Meta.Pieces) > before
-}
-
-// events makes the events that go with a Save.
-func (s *Service) events(u *Record, k Kind) []Event {
-	if s.Hook == nil {
-		return nil
-	}
-	return []Event{{ID: rand.Text(), Upload: u.ID, Kind: k, At: s.now()}}
-}
-
-// deliver tells the hook what has happened, at least once, in order per
-// upload. It returns when the earliest event that was put off is due again.
-func (s *Service) deliver(ctx context.Context) (next time.Time, err error) {
-	box, ok := s.State.(Outbox)
-	if !ok || s.Hook == nil {
-		return next, nil
-	}
-	for {
-		var due []Event
-		for e, err := range box.Pending(ctx, s.Endpoint, s.now()) {
-			if err != nil {
-				return next, stateError(err)
-			}
-			due = append(due, e)
-		}
-		if len(due) == 0 {
-			return next, nil
-		}
-		for _, e := range due {
-			again, err := s.tell(ctx, box, e)
-			if err != nil {
-				return next, err
-			}
-			if !again.IsZero() && (next.IsZero() || again.Before(next)) {
-				next = again
-			}
-		}
-	}
-}
-
-// tell delivers one event, or puts it off: for a second at first, then for
-// twice as long each time, up to an hour. It returns when that will be, or zero.
-func (s *Service) tell(ctx context.Context, box Outbox, e Event) (again time.Time, err error) {
-	u, err := s.State.Load(ctx, e.Upload, everything)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return again, stateError(err)
-	}
-	if err == nil {
-		if err := s.call(ctx, s.turn(u, e.Kind, e.ID)); err != nil {
-			wait := min(time.Second<<min(e.Attempts, 12), time.Hour)
-			again = s.now().Add(wait)
-			s.log().Warn("an event was not delivered", "event", e.ID, "kind", e.Kind, "id", e.Upload, "again", wait, "error", err)
-		}
-	}
-	return again, stateError(box.Settle(ctx, e.ID, again))
-}
-
-// call calls the hook for a turn that has happened.
-func (s *Service) call(ctx context.Context, t Turn) (err error) {
-	defer s.contain(&err)
-	_, err = s.Hook(ctx, t)
-	return err
-}
-
-func (s *Service) log() *slog.Logger {
-	if s.Log != nil {
-		return s.Log
-	}
-	return slog.Default()
 }

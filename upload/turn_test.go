@@ -20,6 +20,7 @@ func TestEventsAreDeliveredAtLeastOnce(t *testing.T) {
 	h := newHouse(mem.Options{})
 	var heard []string
 	deaf := 3
+	h.Turns = []upload.Kind{upload.Completed, upload.Removed}
 	h.Hook = func(_ context.Context, turn upload.Turn) (upload.Verdict, error) {
 		if turn.EventID == "" {
 			return upload.Verdict{}, nil
@@ -38,7 +39,7 @@ func TestEventsAreDeliveredAtLeastOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Another process takes the house over.
-	h.Service = &upload.Service{Store: h.mem, State: h.state, Now: h.clock.now, Hook: h.Hook}
+	h.Service = &upload.Service{Store: h.mem, State: h.state, Now: h.clock.now, Hook: h.Hook, Turns: h.Turns}
 	for range 10 {
 		h.sweep(t)
 		h.clock.add(time.Minute)
@@ -62,7 +63,7 @@ func TestCompletingMayFailOrRefuse(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			if turn.Kind == upload.Completing {
-				return upload.Verdict{Answer: map[string]string{"said": "yes"}}, answer
+				return upload.Verdict{Answer: &upload.Answer{Fields: map[string]string{"said": "yes"}}}, answer
 			}
 			return upload.Verdict{}, nil
 		}
@@ -77,7 +78,11 @@ func TestCompletingMayFailOrRefuse(t *testing.T) {
 		wantErr(t, err, upload.ErrIncomplete)
 		set(nil)
 		v, err := h.Write(ctx, u.ID, piece(want, extent.Extent{End: 1500}))
-		if err != nil || v.Phase != upload.Done {
+		if err != nil || v.Phase != upload.Done || v.Meta.Answer.Fields["said"] != "yes" {
+			t.Fatalf("%v %v", v, err)
+		}
+		// Who did not get the answer gets it when it asks again.
+		if v, err = h.Settle(ctx, u.ID); err != nil || v.Meta.Answer.Fields["said"] != "yes" {
 			t.Fatalf("%v %v", v, err)
 		}
 		h.wantDone(t, u.ID, want)

@@ -18,8 +18,8 @@ type observed struct {
 	log     *slog.Logger
 }
 
-func (o observed) Create(ctx context.Context, u *upload.Record, q upload.Quota) error {
-	err := o.State.Create(ctx, u, q)
+func (o observed) Create(ctx context.Context, u *upload.Record, q upload.Quota, ev ...upload.Event) error {
+	err := o.State.Create(ctx, u, q, ev...)
 	if err == nil {
 		o.saw(ctx, u)
 	}

@@ -121,6 +121,8 @@ type View struct {
 	URL      string     `json:"url,omitempty"`       // where to read it; once it is done
 	Created  time.Time  `json:"created"`
 	Expires  *time.Time `json:"expires,omitempty"` // when it is removed if nothing comes
+
+	Answer map[string]string `json:"answer,omitempty"` // what the application has said of it; once it is done
 }
 
 // ViewOf returns the view of u, which has its parts loaded, for the client of
@@ -129,6 +131,7 @@ func ViewOf(r *http.Request, l Links, s *upload.Service, u *upload.Record) View 
 	v := View{
 		ID: u.ID, Name: u.Meta.Name, Type: u.Type, State: u.Phase.String(), Protocol: u.Protocol,
 		Offset: u.Offset, Ranges: u.Ranges().String(), Created: u.Began.UTC().Truncate(time.Second),
+		Answer: answer(u),
 	}
 	if u.Size >= 0 {
 		v.Size = &u.Size

@@ -59,9 +59,11 @@ func (a *answer) fields(u *upload.Record) map[string]any {
 	if u.Size >= 0 {
 		fields["size"] = u.Size
 	}
-	for name, value := range u.Answer {
-		if _, ours := fields[name]; !ours {
-			fields[name] = value
+	if u.Meta.Answer != nil && u.Phase == upload.Done {
+		for name, value := range u.Meta.Answer.Fields {
+			if _, ours := fields[name]; !ours {
+				fields[name] = value
+			}
 		}
 	}
 	return fields

@@ -43,7 +43,7 @@ func TestS2R22Swarm(t *testing.T) {
 				defer server.Close()
 				w := newSwarm(t, server.URL, seed)
 				w.run(6)
-				if _, err := s.Sweep(t.Context()); err != nil {
+				if _, err := s.Deliver(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				if n := completed.Load(); n != 1 {

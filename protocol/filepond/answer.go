@@ -26,6 +26,7 @@ func tell(h http.Header, u *upload.Record) {
 		offset = u.Size
 	}
 	h.Set("Upload-Offset", strconv.FormatInt(offset, 10))
+	wire.Answer(h, u)
 	if u.Size >= 0 {
 		h.Set("Upload-Length", strconv.FormatInt(u.Size, 10))
 	}

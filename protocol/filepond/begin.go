@@ -98,6 +98,7 @@ func (h *handler) file(w http.ResponseWriter, r *http.Request, n upload.New, for
 		}
 		return err
 	}
+	wire.Answer(w.Header(), u)
 	text(w, http.StatusCreated, u.ID)
 	return nil
 }

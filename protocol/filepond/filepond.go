@@ -57,7 +57,7 @@ func RequestHeaders() []string { return []string{"Upload-Length", "Upload-Name",
 
 // ResponseHeaders returns the headers of answers that the client reads.
 func ResponseHeaders() []string {
-	return []string{"Content-Disposition", "Upload-Length", "Upload-Offset"}
+	return []string{"Content-Disposition", "Upload-Length", "Upload-Offset", wire.AnswerHeader}
 }
 
 // Speaks tells whether a request is for this package, by its headers, its query

@@ -142,11 +142,11 @@ func (b *broken) Load(ctx context.Context, id string, e extent.Extent) (*upload.
 	return b.Volatile.Load(ctx, id, e)
 }
 
-func (b *broken) Create(ctx context.Context, u *upload.Record, q upload.Quota) error {
+func (b *broken) Create(ctx context.Context, u *upload.Record, q upload.Quota, ev ...upload.Event) error {
 	if b.down.Load() {
 		return errDown
 	}
-	return b.Volatile.Create(ctx, u, q)
+	return b.Volatile.Create(ctx, u, q, ev...)
 }
 
 func (b *broken) Add(ctx context.Context, id string, epoch int64, p ...store.Part) (upload.Progress, error) {

@@ -49,8 +49,19 @@ func (h *handler) create(w http.ResponseWriter, r *http.Request) error {
 	if withBody {
 		offset(header, u)
 	}
-	w.WriteHeader(http.StatusCreated)
+	answer(w, http.StatusCreated, u)
 	return nil
+}
+
+// answer ends a request that went well, with what a hook has said of an upload
+// that is complete.
+func answer(w http.ResponseWriter, status int, u *upload.Record) {
+	wire.Answer(w.Header(), u)
+	if u.Meta.Answer == nil || u.Phase != upload.Done {
+		w.WriteHeader(status)
+		return
+	}
+	wire.Respond(w, status, u.Meta.Answer.Response)
 }
 
 // take begins an upload with its first bytes. Once it is begun it stays even if
@@ -97,7 +108,7 @@ func (h *handler) patch(w http.ResponseWriter, r *http.Request, id string) error
 		return err
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(http.StatusNoContent)
+	answer(w, http.StatusNoContent, u)
 	return nil
 }
 
@@ -125,6 +136,7 @@ func (h *handler) head(w http.ResponseWriter, r *http.Request, id string) error 
 			header.Set(name, v)
 		}
 	}
+	wire.Answer(header, u)
 	w.WriteHeader(http.StatusOK)
 	return nil
 }

@@ -44,7 +44,7 @@ func TestK3N10N12Events(t *testing.T) {
 	h.do(t, 204, "PATCH", part, strings.NewReader("hello"), "Upload-Offset", "0")
 	for range 3 {
 		clock.Move(time.Minute)
-		if _, err := s.Sweep(context.Background()); err != nil {
+		if _, err := s.Deliver(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		h.do(t, 200, "HEAD", final, nil)
@@ -105,11 +105,11 @@ func (b *broken) Load(ctx context.Context, id string, e extent.Extent) (*upload.
 	return b.Volatile.Load(ctx, id, e)
 }
 
-func (b *broken) Create(ctx context.Context, u *upload.Record, q upload.Quota) error {
+func (b *broken) Create(ctx context.Context, u *upload.Record, q upload.Quota, ev ...upload.Event) error {
 	if b.down.Load() {
 		return errDown
 	}
-	return b.Volatile.Create(ctx, u, q)
+	return b.Volatile.Create(ctx, u, q, ev...)
 }
 
 // TestHeadIsNeverAServerError: a HEAD that fails makes clients start anew, so

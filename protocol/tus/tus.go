@@ -68,7 +68,7 @@ func ResponseHeaders() []string {
 	return []string{
 		"Location", "Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Max-Size", "Tus-Checksum-Algorithm",
 		"Upload-Offset", "Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Concat",
-		"Upload-Expires", "Upload-Complete", "Upload-Limit", "Upload-Draft-Interop-Version", "Retry-After",
+		"Upload-Expires", wire.AnswerHeader, "Upload-Complete", "Upload-Limit", "Upload-Draft-Interop-Version", "Retry-After",
 	}
 }
 
@@ -168,6 +168,11 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("Cache-Control", "no-store")
 		wire.Retry(w.Header(), status)
 		w.WriteHeader(status)
+		return
+	}
+	var refusal *upload.Refusal
+	if errors.As(err, &refusal) && refusal.Response != nil {
+		wire.Respond(w, status, refusal.Response)
 		return
 	}
 	wire.Problem(w, status, "", detail)

@@ -11,7 +11,7 @@ import (
 var outbox = []promise{
 	{"Pending yields an event as it was saved", func(t *tester) {
 		u := t.create(t.record(1))
-		e := upload.Event{ID: "e", Upload: u.ID, Kind: upload.Removed, At: noon, Attempts: 3}
+		e := upload.Event{ID: "e", Upload: u.ID, Kind: upload.Removed, At: noon, Attempts: 3, Due: noon, Error: "é\x00"}
 		t.save(u, e)
 		for got, err := range t.Pending(t.ctx, "", noon) {
 			t.is(err, nil)
@@ -42,26 +42,87 @@ var outbox = []promise{
 				if len(got) == 2 && got[1] == "w" {
 					settled = "x"
 				}
-				t.is(t.Settle(t.ctx, settled, time.Time{}), nil)
+				t.is(t.Settle(t.ctx, settled), nil)
 			}
 		}
 	}},
-	{"Settle tries an event again when it is time, and counts the attempt", func(t *tester) {
+	{"Pending yields only events of the endpoint of their uploads", func(t *tester) {
+		a, b := t.record(1), t.record(1)
+		a.Endpoint = "photos"
+		t.create(a)
+		t.create(b)
+		t.save(a, event("a", a.ID))
+		t.save(b, event("b", b.ID))
+		t.equal("events", t.pending(noon), []string{"b"})
+		for e, err := range t.Pending(t.ctx, "photos", noon) {
+			t.is(err, nil)
+			want := event("a", a.ID)
+			want.Endpoint = "photos"
+			t.equal("event", e, want)
+		}
+	}},
+	{"Create writes events with the record or not at all", func(t *tester) {
+		u := t.record(1)
+		t.is(t.Create(t.ctx, u, upload.Quota{}, event("1", u.ID), event("2", u.ID)), nil)
+		t.is(t.Create(t.ctx, u, upload.Quota{}, event("3", u.ID)), upload.ErrExists)
+		large := t.record(100)
+		t.is(t.Create(t.ctx, large, upload.Quota{Bytes: 10}, event("4", large.ID)), upload.ErrFull)
+		t.equal("events", t.events(""), []string{"1", "2"})
+	}},
+	{"Defer tries an event again when it is time, and keeps what was wrong", func(t *tester) {
 		a, b := t.create(t.record(1)), t.create(t.record(1))
 		t.save(a, event("a1", a.ID), event("a2", a.ID))
 		t.save(b, event("b1", b.ID))
-		t.is(t.Settle(t.ctx, "a1", noon.Add(time.Minute)), nil)
+		e := event("a1", a.ID)
+		e.Attempts, e.Due, e.Error = 1, noon.Add(time.Minute), "nobody answers"
+		t.is(t.Defer(t.ctx, e), nil)
 		t.equal("before", t.pending(noon.Add(time.Minute-1)), []string{"b1"})
 		t.equal("then", t.pending(noon.Add(time.Minute)), []string{"a1", "b1"})
-		t.is(t.Settle(t.ctx, "a1", noon.Add(time.Second)), nil)
-		for e := range t.Pending(t.ctx, "", noon.Add(time.Minute)) {
-			t.equal("attempts of "+e.ID, e.Attempts, map[string]int{"a1": 2, "b1": 0}[e.ID])
+		for got, err := range t.Events(t.ctx, "a1") {
+			t.is(err, nil)
+			t.equal("event", got, e)
 		}
 	}},
-	{"Settle of an event that is not there is no error", func(t *tester) {
-		t.is(t.Settle(t.ctx, "e", time.Time{}), nil)
-		t.is(t.Settle(t.ctx, "e", noon), nil)
-		t.equal("events", t.pending(noon.Add(time.Hour)), []string{})
+	{"Defer changes nothing else of an event", func(t *tester) {
+		u := t.create(t.record(1))
+		t.save(u, event("e", u.ID))
+		t.is(t.Defer(t.ctx, upload.Event{ID: "e", Upload: "other", Endpoint: "other", Kind: upload.Removed, At: noon.Add(1)}), nil)
+		for got, err := range t.Events(t.ctx, "e") {
+			t.is(err, nil)
+			t.equal("event", got, event("e", u.ID))
+		}
+	}},
+	{"A dead event is passed by the later ones of its upload until it is deferred again", func(t *tester) {
+		u := t.create(t.record(1))
+		t.save(u, event("1", u.ID), event("2", u.ID))
+		dead := event("1", u.ID)
+		dead.Dead = noon
+		t.is(t.Defer(t.ctx, dead), nil)
+		t.equal("pending", t.pending(noon), []string{"2"})
+		t.equal("all", t.events(""), []string{"1", "2"})
+		t.is(t.Defer(t.ctx, dead.Again()), nil)
+		t.equal("pending", t.pending(noon), []string{"1"})
+	}},
+	{"Events yields all there are, or one", func(t *tester) {
+		want := []string{}
+		for i := range 300 {
+			u := t.record(1)
+			u.Endpoint = []string{"", "photos"}[i%2]
+			t.create(u)
+			id := fmt.Sprintf("event-%d", (i*179)%300)
+			e := event(id, u.ID)
+			e.Due = noon.Add(time.Duration(i) * time.Hour)
+			t.save(u, e)
+			want = append(want, id)
+		}
+		t.equal("all", t.events(""), want)
+		t.equal("one", t.events("event-7"), []string{"event-7"})
+		t.equal("none", t.events("event-300"), []string{})
+	}},
+	{"Settle and Defer of an event that is not there are no errors", func(t *tester) {
+		t.is(t.Settle(t.ctx, "e"), nil)
+		t.is(t.Defer(t.ctx, upload.Event{ID: "e"}), nil)
+		t.equal("events", t.events(""), []string{})
 	}},
 	{"Pending does not stand in the way of its caller", func(t *tester) {
 		for i := range 300 {
@@ -71,7 +132,7 @@ var outbox = []promise{
 		for e, err := range t.Pending(t.ctx, "", noon) {
 			t.is(err, nil)
 			t.load(e.Upload)
-			t.is(t.Settle(t.ctx, e.ID, time.Time{}), nil)
+			t.is(t.Settle(t.ctx, e.ID), nil)
 		}
 		t.equal("left", t.pending(noon), []string{})
 	}},
@@ -92,10 +153,12 @@ var outbox = []promise{
 		u := t.create(t.record(1))
 		u.Phase = upload.Gone
 		t.save(u, event("e", u.ID))
-		t.is(t.Settle(t.ctx, "e", noon.Add(time.Hour)), nil)
+		late := event("e", u.ID)
+		late.Due, late.Dead = noon.Add(time.Hour), noon
+		t.is(t.Defer(t.ctx, late), nil)
 		t.is(t.Purge(t.ctx, u.ID), upload.ErrBusy)
 		t.load(u.ID)
-		t.is(t.Settle(t.ctx, "e", time.Time{}), nil)
+		t.is(t.Settle(t.ctx, "e"), nil)
 		t.is(t.Purge(t.ctx, u.ID), nil)
 	}},
 	{"Purge keeps a record that is not Gone", func(t *tester) {
@@ -118,6 +181,17 @@ func (t *tester) pending(now time.Time) []string {
 	t.Helper()
 	ids := []string{}
 	for e, err := range t.Pending(t.ctx, "", now) {
+		t.is(err, nil)
+		ids = append(ids, e.ID)
+	}
+	return ids
+}
+
+// events returns the ids of all events, or of the one, in order.
+func (t *tester) events(id string) []string {
+	t.Helper()
+	ids := []string{}
+	for e, err := range t.Events(t.ctx, id) {
 		t.is(err, nil)
 		ids = append(ids, e.ID)
 	}
