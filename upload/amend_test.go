@@ -84,7 +84,7 @@ func TestLateNameIsTheFilesName(t *testing.T) {
 		"by a template":                    {template: "{owner}/{path}", key: "ann/d/late.txt"},
 		"where names do not matter":        {template: "x/{id}", key: "x/ID"},
 		"where a hook has chosen":          {verdict: upload.Verdict{Key: "chosen"}, key: "chosen"},
-		"where a hook has named it":        {verdict: upload.Verdict{Meta: &upload.Meta{Name: "hers"}}, key: "ID/unnamed"},
+		"where a hook has named it":        {verdict: upload.Verdict{Meta: &upload.Meta{Name: "hers"}}, key: "ID/hers"},
 		"where the store has used the key": {store: func(h *house) store.Store { return struct{ store.Store }{h.mem} }, key: "ID/unnamed"},
 	} {
 		h := newHouse(grids["none"])

@@ -211,6 +211,7 @@ func (s *Service) newRecord(ctx context.Context, n New) (*Record, error) {
 		return nil, err
 	}
 	if m := v.Meta; m != nil {
+		u.Meta.Named = m.Name != u.Meta.Name
 		u.Meta.Name, u.Meta.Path, u.Meta.Fields, u.Meta.Wire = m.Name, m.Path, m.Fields, m.Wire
 		u.Key = s.key(p, u, now)
 	}

@@ -36,6 +36,7 @@ type Record struct {
 // Meta is what the client says of its file. None of it is trusted.
 type Meta struct {
 	Name      string            `json:"name,omitempty"`      // the file's name, as the client has it
+	Named     bool              `json:"named,omitempty"`     // by a hook: what its client says later is not heard
 	Path      string            `json:"path,omitempty"`      // its path within a directory that is uploaded, slash-separated
 	Fields    map[string]string `json:"fields,omitempty"`    // further fields, by name
 	Wire      map[string]string `json:"wire,omitempty"`      // what the protocol has to give back as it came; nobody else reads it

@@ -106,9 +106,12 @@ func (s *Service) Amend(ctx context.Context, id string, change func(*Meta) bool)
 		if err != nil || u.Phase != Receiving {
 			return u, err
 		}
-		before := s.Key.key(u, u.Began)
+		before, name, path := s.Key.key(u, u.Began), u.Meta.Name, u.Meta.Path
 		if !change(&u.Meta) {
 			return u, nil
+		}
+		if u.Meta.Named {
+			u.Meta.Name, u.Meta.Path = name, path
 		}
 		s.rename(u, before)
 		if err := s.State.Save(ctx, u); !errors.Is(err, ErrChanged) {
