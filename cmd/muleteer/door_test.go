@@ -282,7 +282,10 @@ func TestMemoryAtTheDoor(t *testing.T) {
 		memory := store.NewBudget(4 << 20)
 		k := &kept{Store: mem.New(mem.Options{}), State: state.Memory(nil), memory: memory, closeStore: func() error { return nil }}
 		defer k.close()
-		h := newHouse(s, k, slog.New(slog.DiscardHandler))
+		h, err := newHouse(s, k, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
 		handler := h.through(h.front())
 		post := func(body io.Reader) *httptest.ResponseRecorder {
 			r := httptest.NewRequest("POST", "/upload", body)
