@@ -205,6 +205,11 @@ func (s *Service) newRecord(ctx context.Context, n New) (*Record, error) {
 	case n.Size > s.limit(u):
 		return nil, ErrTooLarge
 	}
+	if p.Begin != nil && !n.Partial {
+		if err := p.Begin(); err != nil {
+			return nil, err
+		}
+	}
 	u.Key = s.key(p, u, now)
 	v, err := s.ask(ctx, u, Creating)
 	if err != nil {

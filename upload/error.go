@@ -23,6 +23,7 @@ var (
 	ErrTooLarge    = errors.New("the upload is larger than allowed or declared")                                           // 413
 	ErrBusy        = errors.New("the upload is being finished, ask again")                                                 // 423
 	ErrChecksum    = errors.New("the checksum does not match, nothing was kept of the request")                            // 460
+	ErrTooMany     = errors.New("too many uploads begin at once, try again soon")                                          // 429
 	ErrUnavailable = errors.New("the storage cannot be reached, what was acknowledged is safe, try again")                 // 503
 	ErrFull        = errors.New("the storage is full, what was acknowledged is safe, try again when there is space again") // 507
 )

@@ -33,6 +33,10 @@ type Principal struct {
 	Until  time.Time // from then on it may nothing; zero: no end. A request that began before goes on
 	Grant  Grant     // for the uploads that it begins
 
+	// Begin is asked, if it is set, before each upload that this principal begins;
+	// ErrTooMany says that it has begun enough for now.
+	Begin func() error
+
 	// Again is asked, if it is set, when an upload becomes complete by a request
 	// of this principal: whether it still may. ErrDenied or ErrUnavailable say no.
 	Again func(ctx context.Context) error

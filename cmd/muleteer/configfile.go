@@ -66,6 +66,9 @@ func (s *size) UnmarshalYAML(n ast.Node) error { return placed(n, s.UnmarshalTex
 // UnmarshalYAML names the place of a mistake.
 func (d *span) UnmarshalYAML(n ast.Node) error { return placed(n, d.UnmarshalText) }
 
+// UnmarshalYAML names the place of a mistake.
+func (o *tempo) UnmarshalYAML(n ast.Node) error { return placed(n, o.UnmarshalText) }
+
 // list is one or several words.
 type list []string
 

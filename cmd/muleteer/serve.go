@@ -72,6 +72,7 @@ type house struct {
 	metrics   *metrics
 	gate      *access.Gate
 	proxies   access.Proxies
+	limits    *limiter
 	held      *store.Budget // for what has to be held before it can be stored
 	encrypted *tls.Config   // nil for plain HTTP
 	log       *slog.Logger
@@ -101,6 +102,7 @@ func (h *house) begin(before *house) (err error) {
 	if err != nil {
 		return err
 	}
+	h.limits = newLimiter(h.settings.Limits)
 	s := h.settings.service(h.name)
 	s.Store, s.State, s.Memory, s.Log = h.kept.Store, observed{h.kept.State, h.metrics, h.log}, h.kept.memory, h.log
 	if before != nil {

@@ -29,6 +29,7 @@ type Target struct {
 	Quarantine bool       `yaml:"quarantine" env:"MULETEER_QUARANTINE" help:"A finished file appears only when somebody has released it by POST /uploads/ID/release."`
 	ChunkSize  size       `yaml:"chunk-size" env:"MULETEER_CHUNK_SIZE,CHUNK_SIZE" default:"6291456" placeholder:"SIZE" help:"In what pieces clients are expected to send (default: 6MiB)."`
 	MimeType   string     `yaml:"mime-type" env:"MULETEER_MIME_TYPE,MIME_TYPE" default:"application/octet-stream" placeholder:"TYPE" help:"Of files whose client names none (default: application/octet-stream)."`
+	Limits     limits     `embed:"" yaml:",inline"`
 	Allow      permission `embed:"" yaml:",inline"`
 	Cors       list       `yaml:"cors" env:"MULETEER_CORS" placeholder:"ORIGIN" help:"Web origin whose pages may upload; may be given several times; * for all."`
 }

@@ -61,6 +61,7 @@ func Retry(h http.Header, status int) {
 	after := map[int]string{
 		http.StatusLocked:              "1",
 		http.StatusServiceUnavailable:  "5",
+		http.StatusTooManyRequests:     "5",
 		http.StatusInsufficientStorage: "60",
 	}[status]
 	if after != "" && h.Get("Retry-After") == "" {

@@ -31,6 +31,7 @@ type BodyReader struct {
 	control *http.ResponseController
 	header  http.Header // of the response, nil on HTTP/2
 	idle    time.Duration
+	pace    *paced // nil: any
 
 	mu      sync.Mutex
 	armed   time.Time // when the deadline was moved last
@@ -66,7 +67,7 @@ func (e *BodyError) Unwrap() error { return e.Err }
 // Body returns the reader of a request's body. The handler must have read it
 // to its end, or answered, before it returns.
 func Body(w http.ResponseWriter, r *http.Request) *BodyReader {
-	b := &BodyReader{body: r.Body, control: http.NewResponseController(w), idle: Idle}
+	b := &BodyReader{body: r.Body, control: http.NewResponseController(w), idle: Idle, pace: newPaced(r)}
 	if r.ProtoMajor == 1 {
 		b.header = w.Header()
 	}
@@ -78,13 +79,18 @@ func Body(w http.ResponseWriter, r *http.Request) *BodyReader {
 
 // Read reads from the body. Its errors but io.EOF are *BodyError, which wraps
 // upload.ErrInterrupted after Interrupt, os.ErrDeadlineExceeded when the
-// client was silent for Idle, io.ErrUnexpectedEOF when it went away. Once
+// client was silent for Idle or slower than its Pace, io.ErrUnexpectedEOF when it went away. Once
 // failed, it fails for good.
 func (b *BodyReader) Read(p []byte) (int, error) {
 	if err := b.arm(); err != nil {
 		return 0, err
 	}
 	n, err := b.body.Read(p)
+	if b.pace != nil && (err == nil || err == io.EOF && n > 0) {
+		if late := b.pace.passed(n); late != nil && err == nil {
+			err = late
+		}
+	}
 	if err != nil {
 		err = b.end(err)
 	}
@@ -100,6 +106,9 @@ func (b *BodyReader) Interrupt() {
 		return
 	}
 	b.stopped = true
+	if b.pace != nil {
+		close(b.pace.ended)
+	}
 	_ = b.control.SetReadDeadline(past) // if the connection has none, the next Read fails
 }
 
@@ -153,6 +162,8 @@ func (b *BodyReader) end(err error) error {
 		return io.EOF
 	case b.stopped:
 		return b.fail(upload.ErrInterrupted)
+	case errors.As(err, new(slow)):
+		return b.fail(err)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return b.fail(fmt.Errorf("nothing came for %v: %w", b.idle, os.ErrDeadlineExceeded))
 	}

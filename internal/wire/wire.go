@@ -174,6 +174,7 @@ var statuses = [...]struct {
 	{upload.ErrTooLarge, http.StatusRequestEntityTooLarge},
 	{upload.ErrBusy, http.StatusLocked},
 	{upload.ErrChecksum, StatusChecksum},
+	{upload.ErrTooMany, http.StatusTooManyRequests},
 	{upload.ErrUnavailable, http.StatusServiceUnavailable},
 	{upload.ErrFull, http.StatusInsufficientStorage},
 	{os.ErrDeadlineExceeded, http.StatusRequestTimeout},

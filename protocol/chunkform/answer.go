@@ -150,11 +150,11 @@ func (a *answer) failure(err error) failure {
 		return failure{status: http.StatusServiceUnavailable, text: later, again: true}
 	case errors.Is(err, errDamaged):
 		return failure{status: http.StatusServiceUnavailable, text: "The chunk was damaged on its way. It is sent again.", again: true}
-	case errors.Is(err, upload.ErrFull):
+	case errors.Is(err, upload.ErrFull), errors.Is(err, upload.ErrTooMany):
 		if a.q == nil || !a.q.only503 {
-			return failure{status: http.StatusInsufficientStorage, text: upload.ErrFull.Error(), again: true}
+			return failure{status: status, text: err.Error(), again: true}
 		}
-		return failure{status: http.StatusServiceUnavailable, text: upload.ErrFull.Error(), again: true}
+		return failure{status: http.StatusServiceUnavailable, text: err.Error(), again: true}
 	case line:
 		return failure{status: http.StatusServiceUnavailable, text: later, again: true}
 	case errors.Is(err, io.ErrUnexpectedEOF):

@@ -6,6 +6,10 @@
 //	GET, HEAD  /uploads       the caller's uploads as JSON, the newest first; ?state=open or done, ?limit=
 //	GET, HEAD  /uploads/{id}  one of them
 //	DELETE     /uploads/{id}  removes it, finished or not
+//	POST       /uploads/{id}/confirm  keeps a finished file that else is removed
+//	POST       /uploads/{id}/release  ends its quarantine
+//
+// The last two are for who may manage uploads.
 //
 // A Range with several ranges is answered as multipart/byteranges (RFC 9110,
 // section 14.6), one that asks for more than the file has with the whole file.
@@ -40,6 +44,7 @@ func Handler(s *upload.Service, o Options) http.Handler { return &handler{o, s} 
 var (
 	errMethod = errors.New("this can be read and deleted")
 	errList   = errors.New("this can be read")
+	errManage = errors.New("this is done by POST")
 )
 
 // The number of uploads in a list.
@@ -71,8 +76,12 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 			return upload.ErrNotFound
 		}
 	}
+	id, deed, _ := strings.Cut(id, "/")
+	if deed != "" && !file {
+		return h.manage(w, r, id, deed)
+	}
 	switch {
-	case !wire.ID(id):
+	case !wire.ID(id) || deed != "":
 		return upload.ErrNotFound
 	case r.Method == http.MethodDelete:
 		return h.remove(w, r, id)
@@ -82,6 +91,23 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 		return wire.Serve(w, r, h.s, id)
 	}
 	u, err := h.s.Get(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	wire.JSON(w, http.StatusOK, wire.ViewOf(r, h.URL, h.s, u))
+	return nil
+}
+
+// manage does what the application decides of a finished file.
+func (h *handler) manage(w http.ResponseWriter, r *http.Request, id, deed string) error {
+	do := map[string]func(context.Context, string) (*upload.Record, error){"confirm": h.s.Confirm, "release": h.s.Release}[deed]
+	switch {
+	case do == nil || !wire.ID(id):
+		return upload.ErrNotFound
+	case r.Method != http.MethodPost:
+		return errManage
+	}
+	u, err := do(r.Context(), id)
 	if err != nil {
 		return err
 	}
@@ -170,6 +196,9 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, errList):
 		status, known = http.StatusMethodNotAllowed, true
 		w.Header().Set("Allow", "GET, HEAD")
+	case errors.Is(err, errManage):
+		status, known = http.StatusMethodNotAllowed, true
+		w.Header().Set("Allow", "POST")
 	}
 	detail := ""
 	switch {
