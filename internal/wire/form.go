@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"io"
 	"mime"
-	"mime/multipart"
 	"net/http"
+	"net/textproto"
 
 	"github.com/muleteer/muleteer/upload"
 )
@@ -22,7 +22,7 @@ const (
 type Form struct {
 	body   *BodyReader
 	passed *limited
-	parts  *multipart.Reader
+	parts  *parts
 	fields int
 }
 
@@ -34,21 +34,21 @@ func NewForm(w http.ResponseWriter, r *http.Request) (*Form, error) {
 	}
 	body := Body(w, r)
 	passed := &limited{r: body}
-	return &Form{body: body, passed: passed, parts: multipart.NewReader(passed, params["boundary"])}, nil
+	return &Form{body: body, passed: passed, parts: newParts(passed, params["boundary"])}, nil
 }
 
 // Next returns the next part, io.EOF after the last one. What was not read of
 // the one before is skipped, within the bound.
 func (f *Form) Next() (*FormPart, error) {
 	f.passed.left = formHead
-	part, err := f.parts.NextRawPart()
+	head, content, err := f.parts.next()
 	if err == io.EOF {
 		return nil, io.EOF
 	}
 	if err != nil {
 		return nil, f.broken(err)
 	}
-	p, err := formPart(part)
+	p, err := formPart(head, content)
 	if err != nil {
 		return nil, err
 	}
@@ -100,14 +100,13 @@ type FormPart struct {
 	form      *Form
 }
 
-// formPart reads the head of a part. The library would cut the file's name at
-// its last slash.
-func formPart(part *multipart.Part) (*FormPart, error) {
-	kind, params, err := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
+// formPart reads the head of a part.
+func formPart(head textproto.MIMEHeader, content io.Reader) (*FormPart, error) {
+	kind, params, err := mime.ParseMediaType(head.Get("Content-Disposition"))
 	if err != nil || kind != "form-data" || params["name"] == "" {
 		return nil, fmt.Errorf("a part of the form has no name: %w", upload.ErrInvalid)
 	}
-	p := &FormPart{Reader: part, Name: params["name"], Type: part.Header.Get("Content-Type")}
+	p := &FormPart{Reader: content, Name: params["name"], Type: head.Get("Content-Type")}
 	p.Filename, p.File = params["filename"]
 	return p, nil
 }

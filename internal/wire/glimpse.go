@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"io"
 	"mime"
-	"mime/multipart"
 	"net/http"
 	"net/url"
 )
@@ -44,7 +43,7 @@ func Glance(r *http.Request, head []byte, whole bool) Glimpse {
 	}
 	switch kind {
 	case "multipart/form-data":
-		g.form(multipart.NewReader(bytes.NewReader(head), params["boundary"]))
+		g.form(newParts(bytes.NewReader(head), params["boundary"]))
 	case "application/x-www-form-urlencoded":
 		values, err := url.ParseQuery(string(head))
 		for name := range values {
@@ -62,17 +61,17 @@ func Glance(r *http.Request, head []byte, whole bool) Glimpse {
 
 // form looks at the parts of a form. The value of a field is believed when the
 // next part shows that it has ended.
-func (g *Glimpse) form(parts *multipart.Reader) {
+func (g *Glimpse) form(parts *parts) {
 	var name, value string
 	for fields := 0; fields < formFields; fields++ {
-		part, err := parts.NextRawPart()
+		head, body, err := parts.next()
 		if name != "" && (err == nil || err == io.EOF && g.Whole) {
 			g.Fields[name] = value
 		}
 		if err != nil {
 			return
 		}
-		p, err := formPart(part)
+		p, err := formPart(head, body)
 		if err != nil {
 			return
 		}
@@ -85,7 +84,7 @@ func (g *Glimpse) form(parts *multipart.Reader) {
 			}
 			continue
 		}
-		content, err := io.ReadAll(io.LimitReader(part, formField+1))
+		content, err := io.ReadAll(io.LimitReader(body, formField+1))
 		if err != nil || len(content) > formField {
 			return
 		}
