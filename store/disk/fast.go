@@ -14,12 +14,14 @@ import (
 const depth = 3
 
 // fast is a body that is read, written and synced at the same time. Each of
-// the three is one goroutine, and what passes between them is in order.
+// the three is one goroutine, and what passes between them is in order. One
+// that fits in a buffer is done by its reader alone.
 type fast struct {
 	*put
 	past  file  // the same file past the page cache, or nil
 	space int64 // up to where it is reserved; 0: nothing is
 
+	others   sync.WaitGroup // who write and sync
 	segments chan segment
 	runs     chan store.Part
 	free     chan []byte
@@ -30,6 +32,16 @@ type fast struct {
 	fill    int64 // buf[gone:fill] has been read and not been handed on
 	gone    int64
 	stalled bool
+	helped  bool // by others
+}
+
+// help has others write and sync from now on. The lock must be held.
+func (f *fast) help() {
+	if !f.helped {
+		f.helped = true
+		f.others.Go(f.write)
+		f.others.Go(f.sync)
+	}
 }
 
 // segment is a piece of a buffer to be written.
@@ -56,11 +68,12 @@ func (p *put) quickly() error {
 		f.free <- b
 	}
 	f.past = p.h.direct()
-	var wg sync.WaitGroup
-	wg.Go(f.write)
-	wg.Go(f.sync)
 	f.read()
-	wg.Wait()
+	if !f.helped { // there is one segment, and so one run
+		f.write()
+		f.sync()
+	}
+	f.others.Wait()
 	if err := f.failed.Load(); err != nil {
 		return *err
 	}
@@ -97,6 +110,9 @@ func (f *fast) read() {
 		f.mu.Lock()
 		f.segments <- segment{buf[f.gone:f.fill], buf}
 		f.buf = nil
+		if !f.ended && !slow {
+			f.help()
+		}
 		f.mu.Unlock()
 		if slow {
 			return
@@ -114,6 +130,7 @@ func (f *fast) strike() {
 	f.stalled = true
 	f.segments <- segment{bytes: f.buf[f.gone:f.fill]}
 	f.gone = f.fill
+	f.help()
 }
 
 // write writes the segments and cuts them into runs.
