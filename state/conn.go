@@ -109,6 +109,16 @@ func (c *conn) query(sql string, each func(row []driver.Value) error, args ...dr
 	}
 }
 
+// view lets a function see one state of all tables.
+func (c *conn) view(look func() error) error {
+	if _, err := c.exec("begin"); err != nil {
+		return err
+	}
+	err := look()
+	_, end := c.exec("commit")
+	return errors.Join(err, end)
+}
+
 // one returns the only row, or nil if there is none. It is good until the
 // statement runs again.
 func (c *conn) one(sql string, args ...driver.Value) (row []driver.Value, err error) {

@@ -53,16 +53,29 @@ type position struct {
 func (s *SQLite) findPage(ctx context.Context, q upload.Query, last *position, n int) ([]*upload.Record, error) {
 	found := make([]*upload.Record, 0, n)
 	sql, args := choose(q, *last, n)
-	err := s.read(ctx, func(c *conn) error {
+	var keys []int64
+	look := func(c *conn) error {
 		return c.query(sql, func(row []driver.Value) error {
 			key, u, err := read(row)
 			if err != nil {
 				return err
 			}
 			*last = position{true, stamp(u.Due), key}
-			found = append(found, u)
+			found, keys = append(found, u), append(keys, key)
 			return nil
 		}, args...)
+	}
+	err := s.read(ctx, func(c *conn) error {
+		if q.Near.Empty() {
+			return look(c)
+		}
+		return c.view(func() error {
+			err := look(c)
+			for i := 0; i < len(keys) && err == nil; i++ {
+				found[i].Parts, err = near(c, keys[i], q.Near)
+			}
+			return err
+		})
 	})
 	return found, err
 }

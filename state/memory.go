@@ -288,6 +288,9 @@ func (v *Volatile) find(ctx context.Context, q upload.Query) ([]*upload.Record, 
 	found := make([]*upload.Record, len(rows))
 	for i, r := range rows {
 		u := keep(&r.Record)
+		if !q.Near.Empty() {
+			u.Parts = r.list.near(q.Near)
+		}
 		found[i] = &u
 	}
 	return found, nil

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql/driver"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -113,15 +112,13 @@ func (s *SQLite) Load(ctx context.Context, id string, e extent.Extent) (u *uploa
 			_, u, err = load(c, id)
 			return err
 		}
-		if _, err := c.exec("begin"); err != nil { // one view of both tables
+		return c.view(func() error {
+			var key int64
+			if key, u, err = load(c, id); err == nil {
+				u.Parts, err = near(c, key, e)
+			}
 			return err
-		}
-		var key int64
-		if key, u, err = load(c, id); err == nil {
-			u.Parts, err = near(c, key, e)
-		}
-		_, end := c.exec("commit")
-		return errors.Join(err, end)
+		})
 	})
 	if err != nil {
 		return nil, err

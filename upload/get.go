@@ -49,7 +49,7 @@ func (s *Service) Settle(ctx context.Context, id string) (*Record, error) {
 	return s.finishWithin(ctx, u, takeover)
 }
 
-// Find yields uploads of the caller, without their parts; see State.Find.
+// Find yields uploads of the caller; see State.Find.
 func (s *Service) Find(ctx context.Context, q Query) iter.Seq2[*Record, error] {
 	owner := Owner(ctx)
 	q.Owner, q.Endpoint = &owner, &s.Endpoint

@@ -57,8 +57,9 @@ type State interface {
 	// fingerprint is that of another upload before Held.
 	Save(ctx context.Context, u *Record, ev ...Event) error
 
-	// Find yields records without their parts: by Due, the earliest first, if
-	// the query has it, else the newest first.
+	// Find yields records, without their parts but for those that the query
+	// wants: by Due, the earliest first, if the query has it, else the newest
+	// first.
 	Find(ctx context.Context, q Query) iter.Seq2[*Record, error]
 }
 
@@ -146,6 +147,8 @@ type Query struct {
 	DueBefore   time.Time // has a Due, and it is before this
 	Source      string    // is made of this upload, among others
 	Limit       int       // at most so many; 0 for all
+
+	Near extent.Extent // does not choose: records come with those of their parts that overlap or touch it
 }
 
 // Event is something that happened to an upload and is to be told at least

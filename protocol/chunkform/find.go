@@ -42,7 +42,7 @@ func (h *handler) refused(ctx context.Context, q *request) error {
 }
 
 func (h *handler) find(ctx context.Context, q *request, phases ...upload.Phase) (*upload.Record, error) {
-	for u, err := range h.s.Find(ctx, upload.Query{Fingerprint: q.key, Phases: phases, Limit: 1}) {
+	for u, err := range h.s.Find(ctx, upload.Query{Fingerprint: q.key, Phases: phases, Limit: 1, Near: q.near}) {
 		return u, err
 	}
 	return nil, nil

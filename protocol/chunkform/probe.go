@@ -23,11 +23,15 @@ func (h *handler) probe(a *answer) error {
 	if a.q = q; err != nil {
 		return err
 	}
+	list := s.query.Get("probe") == "list"
+	if q.near = (extent.Extent{End: extent.Max}); !list && !q.measured() {
+		q.near = q.extent()
+	}
 	u, err := h.newest(a, q)
 	if err != nil {
 		return err
 	}
-	if s.query.Get("probe") == "list" {
+	if list {
 		return a.list(u)
 	}
 	if u == nil || !u.Whole() && !q.here(u) {
@@ -37,43 +41,41 @@ func (h *handler) probe(a *answer) error {
 	return a.told(u, nil)
 }
 
-// newest returns the upload of which somebody asks, with its parts; nil if
-// there is none.
+// newest returns the upload of which somebody asks; nil if there is none.
 func (h *handler) newest(a *answer, q *request) (*upload.Record, error) {
 	ctx := a.r.Context()
 	u, err := h.open(ctx, q)
 	if u == nil && err == nil {
 		u, err = h.done(ctx, q)
 	}
-	if u == nil || err != nil {
-		return nil, err
-	}
-	return h.s.Get(ctx, u.ID)
+	return u, err
 }
 
-// here tells whether a chunk is here as a whole. Where it does not say how long
-// it is, it may be the last one and reach to the end.
+// here tells whether a chunk is here as a whole.
 func (q *request) here(u *upload.Record) bool {
 	if u.Phase != upload.Receiving {
 		return true
 	}
-	at := q.at
 	if q.measured() {
-		if at = product(q.index, u.Meta.PartSize); u.Meta.PartSize == 0 && q.index > 0 {
+		if u.Meta.PartSize == 0 && q.index > 0 {
 			return false
 		}
-		q.step = u.Meta.PartSize
+		q.at, q.step = product(q.index, u.Meta.PartSize), u.Meta.PartSize
 	}
-	e := extent.At(at, q.length)
+	e := q.extent()
+	return !e.Empty() && u.Ranges().Has(e)
+}
+
+// extent is where a chunk lies. Where it does not say how long it is, it may be
+// the last one and reach to the end.
+func (q *request) extent() extent.Extent {
+	e := extent.At(q.at, q.length)
 	if q.length < 0 {
-		if e.End = at + max(q.step, 0); q.total >= 0 && (q.step <= 0 || q.total-at < 2*q.step) {
+		if e.End = q.at + max(q.step, 0); q.total >= 0 && (q.step <= 0 || q.total-q.at < 2*q.step) {
 			e.End = q.total
 		}
-		if e.End < at {
-			return false
-		}
 	}
-	return !e.Empty() && u.Ranges().Has(e)
+	return e
 }
 
 // listLimit is how many chunks are told of at once.

@@ -34,7 +34,8 @@ type request struct {
 	meta     upload.Meta
 	kind     string // media type
 	identity []string
-	key      string // by which the upload is found
+	key      string        // by which the upload is found
+	near     extent.Extent // the upload comes with its parts there
 }
 
 var errUnknown = fmt.Errorf("the form is none of a client that is known here; its fields say which chunk of which file it has: %w", upload.ErrInvalid)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/muleteer/muleteer/extent"
 	"github.com/muleteer/muleteer/upload"
 )
 
@@ -42,6 +43,19 @@ var finds = []promise{
 		t.save(u)
 		t.equal("after Save", t.found(upload.Query{Source: "source-1"}), []string{})
 		t.equal("after Save", t.found(upload.Query{Source: "source-3"}), []string{u.ID})
+	}},
+	{"Find yields the parts that the query wants", func(t *tester) {
+		u, w := t.create(t.record(100)), t.create(t.record(100))
+		t.add(u, plain(0, 10), plain(20, 30), plain(40, 50))
+		t.add(w, plain(25, 26))
+		for _, e := range []extent.Extent{{}, {Start: 10, End: 19}, {Start: 22, End: 40}, {End: extent.Max}} {
+			for v, err := range t.Find(t.ctx, upload.Query{Near: e}) {
+				t.is(err, nil)
+				want, err := t.Load(t.ctx, v.ID, e)
+				t.is(err, nil)
+				t.equal("parts", v.Parts, want.Parts)
+			}
+		}
 	}},
 	{"Find joins the fields of a query by and", findModel},
 	{"Find does not stand in the way of its caller", func(t *tester) {
