@@ -3,6 +3,7 @@ package chunkform_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -222,6 +223,69 @@ func TestInspection(t *testing.T) {
 					t.Errorf("%s %s: later: %d %s", kind, g.Name, w.Code, w.Body)
 				}
 			}
+		}
+	}
+}
+
+// S3-3.3: two people whose clients call their files the same, of one size, have
+// two files, and neither hears of the other's.
+func TestTwoOwnersNeverMix(t *testing.T) {
+	t.Parallel()
+	for name, c := range callers() {
+		s, _ := wiretest.Grids()[0].Service(t)
+		h := chunkform.Handler(s, chunkform.Options{Pause: -1})
+		as := func(owner string) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				h.ServeHTTP(w, r.WithContext(upload.As(r.Context(), owner)))
+			})
+		}
+		want := map[string]string{"ann": string(wiretest.Rand(20, 1, 0)), "bob": string(wiretest.Rand(20, 2, 0)), "": string(wiretest.Rand(20, 3, 0))}
+		ids := map[string]string{}
+		for i := range 2 {
+			for owner, content := range want {
+				w := bring(as(owner), c.chunk(i), content[10*i:10*i+10])
+				var told struct {
+					ID       string
+					Complete bool
+				}
+				if err := json.Unmarshal(w.Body.Bytes(), &told); err != nil || w.Code != 200 || told.Complete != (i == 1) {
+					t.Fatalf("%s: %q: chunk %d: %d %s", name, owner, i, w.Code, w.Body)
+				}
+				ids[owner] = told.ID
+			}
+		}
+		for owner, content := range want {
+			r, _, err := s.Open(upload.As(t.Context(), owner), ids[owner], extent.Extent{End: 20})
+			if err != nil {
+				t.Fatalf("%s: %q: %v", name, owner, err)
+			}
+			got, err := io.ReadAll(r)
+			r.Close()
+			if err != nil || string(got) != content {
+				t.Errorf("%s: %q has another file, %v", name, owner, err)
+			}
+			if _, err := s.Get(upload.As(t.Context(), owner+"x"), ids[owner]); !errors.Is(err, upload.ErrNotFound) {
+				t.Errorf("%s: the file of %q is not only theirs: %v", name, owner, err)
+			}
+		}
+	}
+	// A probe tells nobody what somebody else has.
+	s, _ := wiretest.Grids()[0].Service(t)
+	h := chunkform.Handler(s, chunkform.Options{Pause: -1})
+	query := strings.Join(resumable(1, 10, 10, 20), "&")
+	for owner, status := range map[string]int{"ann": 200, "bob": 204, "": 204} {
+		ask := func(method, owner, body string) int {
+			r := httptest.NewRequest(method, "/form/?"+query, strings.NewReader(body)).WithContext(upload.As(t.Context(), owner))
+			r.Header.Set("Content-Type", "application/octet-stream")
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			return w.Code
+		}
+		if got := ask("POST", "ann", "0123456789"); got != 200 {
+			t.Fatal(got)
+		}
+		if got := ask("GET", owner, ""); got != status {
+			t.Errorf("a probe of %q is %d, want %d", owner, got, status)
 		}
 	}
 }

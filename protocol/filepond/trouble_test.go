@@ -148,6 +148,24 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%d %s", w.Code, w.Body)
 		}
 	}
+	// A file may show by its last bytes, too, that it is not wanted.
+	for _, g := range wiretest.Grids() {
+		s, _ := g.Service(t)
+		s.Hook = func(_ context.Context, turn upload.Turn) (upload.Verdict, error) {
+			if turn.Kind == upload.LastBytes {
+				return upload.Verdict{}, &upload.Refusal{Reason: "no films"}
+			}
+			return upload.Verdict{}, nil
+		}
+		id := send(s, "POST", "/filepond/", nil, "Upload-Length", "5000").Body.String()
+		w := send(s, "PATCH", "/filepond/?id="+id, strings.NewReader(string(make([]byte, 4096))), "Upload-Offset", "904")
+		if w.Code != 415 || w.Body.String() != "no films" {
+			t.Errorf("%s: %d %s", g.Name, w.Code, w.Body)
+		}
+		if w := send(s, "PATCH", "/filepond/?id="+id, strings.NewReader(string(make([]byte, 904))), "Upload-Offset", "0"); w.Code != 410 {
+			t.Errorf("%s: %d %s", g.Name, w.Code, w.Body)
+		}
+	}
 	s, _ := wiretest.Grids()[0].Service(t)
 	s.MaxSize = 4
 	for _, w := range []*httptest.ResponseRecorder{

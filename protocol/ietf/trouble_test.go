@@ -71,7 +71,7 @@ var spoken = []string{"Upload-Draft-Interop-Version", "8"}
 // "Upload-Complete: ?1", so that nobody sends it again.
 func TestA13Refused(t *testing.T) {
 	t.Parallel()
-	for _, at := range []upload.Kind{upload.Creating, upload.FirstBytes, upload.Completing} {
+	for _, at := range []upload.Kind{upload.Creating, upload.FirstBytes, upload.LastBytes, upload.Completing} {
 		t.Run(string(at), func(t *testing.T) {
 			t.Parallel()
 			s, _ := wiretest.Grids()[1].Service(t)
@@ -94,6 +94,43 @@ func TestA13Refused(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestInspection: a file that shows by its first or last bytes that it is not
+// wanted ends there, and what was on its way with it.
+func TestInspection(t *testing.T) {
+	t.Parallel()
+	for _, g := range wiretest.Grids() {
+		s, _ := g.Service(t)
+		s.Hook = func(_ context.Context, turn upload.Turn) (upload.Verdict, error) {
+			if turn.Kind == upload.FirstBytes && turn.First[0] == 'F' || turn.Kind == upload.LastBytes && turn.Last[len(turn.Last)-1] == 'L' {
+				return upload.Verdict{}, &upload.Refusal{Status: 415, Reason: "no films"}
+			}
+			return upload.Verdict{}, nil
+		}
+		h := serve(t, s, ietf.Options{})
+		const half = 5000
+		for name, c := range map[string]struct {
+			first, last string
+			statuses    []int
+		}{
+			"by its first bytes": {"F", ".", []int{415, 410}},
+			"by its last bytes":  {".", "L", []int{204, 415}},
+			"not at all":         {".", ".", []int{204, 201}},
+		} {
+			for _, interop := range [][]string{nil, spoken} {
+				created := h.ask(t, "POST", h.URL+"/rufh/", "", append(interop, "Upload-Complete", "?0", "Upload-Length", fmt.Sprint(2*half))...)
+				loc := created.Header.Get("Location")
+				for i, body := range []string{c.first + strings.Repeat("x", half-1), strings.Repeat("y", half-1) + c.last} {
+					res := h.ask(t, "PATCH", loc, body, append(interop, "Upload-Complete", []string{"?0", "?1"}[i],
+						"Upload-Offset", fmt.Sprint(i*half), "Content-Type", "application/partial-upload")...)
+					if res.StatusCode != c.statuses[i] {
+						t.Errorf("%s %s: %s, want %d", g.Name, name, res.Status, c.statuses[i])
+					}
+				}
+			}
+		}
 	}
 }
 

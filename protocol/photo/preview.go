@@ -139,8 +139,9 @@ func run(ctx context.Context, stop func(), words []string, in io.Reader) ([]byte
 	c.Env = []string{"PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8"} // ours has secrets
 	c.Dir = os.TempDir()
 	c.WaitDelay = time.Second
-	together(c)
+	rest := together(c)
 	err := c.Run()
+	rest()
 	switch {
 	case out.over:
 		return nil, fmt.Errorf("the preview program writes more than %d bytes", previewBytes)

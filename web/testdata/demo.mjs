@@ -77,6 +77,7 @@ try {
   // Drop, pictures, progress.
   let page = await open();
   await shot(page, "empty");
+  assert.equal(await page.locator(".progress").isVisible(), false, "the progress of nothing is shown");
   await drop(page, `${dir}/photo.png`, `${dir}/film.mp4`);
   await item(page, "photo.png").waitFor();
   await item(page, "film.mp4").waitFor();
