@@ -95,14 +95,20 @@ func (h *house) standard() http.Handler {
 	})
 }
 
-// through is a door as a handler.
-func (h *house) through(d door) http.Handler {
+// passage is a door as a handler.
+type passage struct {
+	http.Handler
+	rows []entrance
+}
+
+// through is the way through a door.
+func (h *house) through(d door) passage {
 	rows := make([]entrance, len(d.rows))
 	for i, e := range d.rows {
 		rows[i] = entrance{e.protocol, e.speaks, h.metrics.count(e.protocol, e.handler)}
 	}
 	busy := h.metrics.count("chunkform", http.HandlerFunc(crowded))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return passage{rows: rows, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p := &peeked{ReadCloser: r.Body, control: http.NewResponseController(w), memory: h.held}
 		defer p.release()
 		g, err := d.look(p, r)
@@ -122,7 +128,7 @@ func (h *house) through(d door) http.Handler {
 				return
 			}
 		}
-	})
+	})}
 }
 
 func anything(*http.Request, wire.Glimpse) bool { return true }
