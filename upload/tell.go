@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	mathrand "math/rand/v2"
 	"strings"
 	"time"
@@ -222,7 +223,11 @@ func (s *Service) put(e *Event, failed error) {
 		rest = max(rest, min(later.After, longestLater))
 	}
 	e.Due = s.now().Add(rest)
-	s.log().Warn("an event was not delivered", "event", e.ID, "kind", e.Kind, "id", e.Upload, "again", rest.Round(time.Millisecond), "error", e.Error)
+	level := slog.LevelWarn
+	if e.Attempts > 1 { // it was said
+		level = slog.LevelDebug
+	}
+	s.log().Log(context.Background(), level, "an event was not delivered", "event", e.ID, "kind", e.Kind, "id", e.Upload, "again", rest.Round(time.Millisecond), "error", e.Error)
 }
 
 // call calls the hook for a turn that has happened.

@@ -37,7 +37,7 @@ type checking struct {
 
 // Run compares state and store.
 func (k checkCommand) Run(ctx context.Context, c console) error {
-	if err := k.there(); err != nil {
+	if err := k.Storage.there(); err != nil {
 		return err
 	}
 	kept, err := k.Storage.open(ctx)
@@ -61,8 +61,8 @@ func (k checkCommand) Run(ctx context.Context, c console) error {
 }
 
 // there refuses to make a new state only to find nothing in it.
-func (k checkCommand) there() error {
-	where := k.Storage.State
+func (s storage) there() error {
+	where := s.State
 	if where == "" {
 		where = defaultState
 	}
@@ -71,7 +71,7 @@ func (k checkCommand) there() error {
 		return nil
 	}
 	if _, err := os.Stat(path); err != nil {
-		return fmt.Errorf("there is no state at %s: run check where the server ran, or give --state and --store", path)
+		return fmt.Errorf("there is no state at %s: run this where the server ran, or give --state and --store", path)
 	}
 	return nil
 }

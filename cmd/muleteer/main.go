@@ -5,6 +5,7 @@
 //	muleteer put FILE… [URL]   uploads files, and resumes by itself
 //	muleteer ls, rm            lists and removes uploads
 //	muleteer token, link       let others upload, or read
+//	muleteer events            lists and replays what could not be told
 //	muleteer check             compares what is recorded with what is kept
 package main
 
@@ -32,6 +33,7 @@ type commands struct {
 	Rm      rmCommand      `cmd:"" help:"Remove uploads."`
 	Token   tokenCommand   `cmd:"" help:"Make a token that permits uploads, or tell what one says."`
 	Link    linkCommand    `cmd:"" help:"Make a link by which anybody can read a finished file for a while."`
+	Events  eventsCommand  `cmd:"" help:"List events that are not delivered, and have them tried again."`
 	Check   checkCommand   `cmd:"" help:"Compare what is recorded with what is kept. The server must not run."`
 	Version versionCommand `cmd:"" help:"Tell the version."`
 }

@@ -51,6 +51,8 @@ func (h *house) places() []place {
 		{"/socket.io", "socketio", streamCrossing(), h.streams},
 		{"/uploads/", "uploads", readCrossing(), reading},
 		{"/uploads", "uploads", readCrossing(), h.unlisted(reading)},
+		{"/events/", "events", crossing{}, h.outbox()},
+		{"/events", "events", crossing{}, h.outbox()},
 		{"/healthz", "health", crossing{}, only(http.HandlerFunc(healthy))},
 		{"/readyz", "health", crossing{}, only(http.HandlerFunc(h.ready))},
 		{"/metrics", "metrics", crossing{}, only(h.metrics.handler())},
@@ -78,7 +80,7 @@ func (h *house) table() http.Handler {
 		if !p.public() {
 			handler = h.admitted(p)
 		}
-		table[p.path] = h.crossed(p.crossing, h.samesite(handler))
+		table[p.path] = h.crossed(p.crossing, h.samesite(h.settings.Notices.noticed(handler)))
 		if p.protocol != "" {
 			table[p.path] = h.metrics.count(p.protocol, table[p.path])
 		}

@@ -88,6 +88,7 @@ func newHouse(s settings, k *kept, log *slog.Logger) (*house, error) {
 		settings: s, kept: k, metrics: newMetrics(), log: log, grace: grace, drain: new(drain),
 		held: k.memory.Share(k.memory.Size() / 2),
 	}
+	h.metrics.registry.MustRegister(newUndelivered(k.State))
 	return h, h.begin(nil)
 }
 
@@ -107,6 +108,9 @@ func (h *house) begin(before *house) (err error) {
 	s.Store, s.State, s.Memory, s.Log = h.kept.Store, observed{h.kept.State, h.metrics, h.log}, h.kept.memory, h.log
 	if before != nil {
 		s.Succeed(before.service)
+	}
+	if err := h.settings.Notices.install(s, h.settings.Storage, h.metrics); err != nil {
+		return err
 	}
 	h.service = s
 	h.streams = socketio.Handler(s, socketio.Options{URL: wire.Public(h.settings.PublicURL), Origins: h.settings.Cors, Scope: h.gate.Scope})

@@ -31,6 +31,7 @@ type Target struct {
 	MimeType   string     `yaml:"mime-type" env:"MULETEER_MIME_TYPE,MIME_TYPE" default:"application/octet-stream" placeholder:"TYPE" help:"Of files whose client names none (default: application/octet-stream)."`
 	Limits     limits     `embed:"" yaml:",inline"`
 	Allow      permission `embed:"" yaml:",inline"`
+	Notices    notices    `embed:"" yaml:",inline"`
 	Cors       list       `yaml:"cors" env:"MULETEER_CORS" placeholder:"ORIGIN" help:"Web origin whose pages may upload; may be given several times; * for all."`
 }
 
@@ -52,6 +53,9 @@ func (t *Target) check(s *settings) error {
 		}
 	}
 	if err := t.Allow.check(s.Proxies, s.TLS.ClientCA != ""); err != nil {
+		return err
+	}
+	if err := t.Notices.check(); err != nil {
 		return err
 	}
 	return t.checkOrigins()
