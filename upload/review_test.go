@@ -510,6 +510,10 @@ func TestTheNextDeliveryKnowsOfEvents(t *testing.T) {
 	if d := next.Sub(h.clock.now()); d < time.Second || d > 2*time.Second {
 		t.Errorf("the event is due in a second, the next delivery in %v", d)
 	}
+	// Whoever comes next knows of it too, though nothing is due.
+	if next, _ = h.Deliver(ctx); next.Sub(h.clock.now()) > 2*time.Second {
+		t.Errorf("the event is due in a second, the next delivery is at %v", next)
+	}
 }
 
 // lostOnJoin has lost its parts.

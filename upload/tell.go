@@ -85,12 +85,11 @@ func (s *Service) Deliver(ctx context.Context) (next time.Time, err error) {
 		return next, nil
 	}
 	d := &delivery{s: s, box: box, busy: map[string]bool{}, told: make(chan told, tellers)}
-	again, err := d.run(ctx)
-	switch {
-	case err != nil:
-		next = s.now().Add(firstPause)
-	case !again.IsZero() && again.Before(next):
-		next = again
+	err = d.run(ctx)
+	// What rests may have been put off by anybody, and at any time; nothing rests
+	// longer than longestLater.
+	for range box.Pending(ctx, s.Endpoint, s.now().Add(longestLater)) {
+		return s.now().Add(firstPause), err
 	}
 	return next, err
 }
@@ -121,14 +120,13 @@ type delivery struct {
 	told chan told
 }
 
-// told is what became of an event.
+// told says that an event was told, or was not.
 type told struct {
 	upload string
-	again  time.Time // when it is tried again; zero if not
-	err    error     // of the state
+	err    error // of the state
 }
 
-func (d *delivery) run(ctx context.Context) (next time.Time, err error) {
+func (d *delivery) run(ctx context.Context) (err error) {
 	fresh := true // there may be events that were not looked at
 	for {
 		if len(d.due) == 0 && fresh && err == nil && ctx.Err() == nil {
@@ -140,12 +138,11 @@ func (d *delivery) run(ctx context.Context) (next time.Time, err error) {
 			d.due = d.due[1:]
 			d.busy[e.Upload] = true
 			go func() {
-				again, err := d.s.tell(ctx, d.box, e)
-				d.told <- told{e.Upload, again, err}
+				d.told <- told{e.Upload, d.s.tell(ctx, d.box, e)}
 			}()
 		}
 		if len(d.busy) == 0 {
-			return next, err
+			return err
 		}
 		select {
 		case t := <-d.told:
@@ -153,9 +150,6 @@ func (d *delivery) run(ctx context.Context) (next time.Time, err error) {
 			fresh = true
 			if t.err != nil && err == nil {
 				err = t.err
-			}
-			if !t.again.IsZero() && (next.IsZero() || t.again.Before(next)) {
-				next = t.again
 			}
 		case <-d.s.working().tell:
 			fresh = true
@@ -182,28 +176,27 @@ func (d *delivery) look(ctx context.Context) error {
 	return nil
 }
 
-// tell delivers one event, or puts it off, or ends it for dead. It returns when
-// it is tried again, or zero.
-func (s *Service) tell(ctx context.Context, box Outbox, e Event) (again time.Time, err error) {
+// tell delivers one event, or puts it off, or ends it for dead.
+func (s *Service) tell(ctx context.Context, box Outbox, e Event) error {
 	u, err := s.State.Load(ctx, e.Upload, extent.Extent{})
 	switch {
 	case errors.Is(err, ErrNotFound): // nobody can say anything of it any more
-		return again, stateError(box.Settle(ctx, e.ID))
+		return stateError(box.Settle(ctx, e.ID))
 	case err != nil:
-		return again, stateError(err)
+		return stateError(err)
 	}
 	t := s.turn(u, e.Kind)
 	t.EventID, t.At = e.ID, e.At
 	failed := s.call(ctx, t)
 	if failed != nil && ctx.Err() != nil {
-		return again, nil // it was us who ended it
+		return nil // it was us who ended it
 	}
 	ctx = context.WithoutCancel(ctx)
 	if failed == nil {
-		return again, stateError(box.Settle(ctx, e.ID))
+		return stateError(box.Settle(ctx, e.ID))
 	}
 	s.put(&e, failed)
-	return e.Due, stateError(box.Defer(ctx, e))
+	return stateError(box.Defer(ctx, e))
 }
 
 // put notes in an event that an attempt failed.
