@@ -53,6 +53,7 @@ type Gate struct {
 // A Subject is what is known of a request before its body is read, for an
 // application that decides by it.
 type Subject struct {
+	Long     bool // the request is many, as a socket is: the permission ends when it ends, also for what comes later
 	Protocol string
 	Name     string // of the file, "" if it is not told yet
 	Size     int64  // bytes, -1 if it is not known
@@ -63,13 +64,15 @@ type Subject struct {
 // called at most once and may look for a token in a form; nil: there is none.
 //
 // What a token or certificate permits is checked when the request begins; it may
-// then go on for as long as it takes.
+// then go on for as long as it takes, unless it is a Long one.
 func (g *Gate) Admit(r *http.Request, s Subject, field func() string) (upload.Principal, error) {
 	p, err := g.admit(r, s, field)
 	if err != nil {
 		return upload.Principal{Verbs: []upload.Verb{}}, err
 	}
-	p.Until = time.Time{}
+	if !s.Long {
+		p.Until = time.Time{}
+	}
 	return p, nil
 }
 

@@ -85,7 +85,7 @@ func discard(w http.ResponseWriter, r *http.Request) {
 
 // subject is what the headers of a request tell of its file.
 func subject(r *http.Request, p place) access.Subject {
-	s := access.Subject{Protocol: p.protocol, Size: -1, Type: r.Header.Get("Content-Type")}
+	s := access.Subject{Protocol: p.protocol, Size: -1, Type: r.Header.Get("Content-Type"), Long: p.protocol == "socketio"}
 	if s.Protocol == "" {
 		s.Protocol = strings.Trim(p.path, "/")
 	}

@@ -172,6 +172,20 @@ func matrix() []cell {
 			cell{place, "filepond", upload.MayRemove, "DELETE", path, "ID", "Content-Type: text/plain", "open", nil, 200, 404},
 		)
 	}
+	// sockets: what their messages may is decided by the same principal
+	for _, path := range []string{"/socket.io", "/socket.io/"} {
+		add(cell{path, "socketio", upload.MayCreate, "GET", path + "?EIO=4&transport=polling", "", "", "", nil, 200, 200})
+	}
+	// events are for who manages, and no owner does
+	add(
+		cell{"/events", "events", upload.MayManage, "GET", "/events", "", "", "done", nil, 403, 403},
+		cell{"/events/", "events", upload.MayManage, "GET", "/events/x", "", "", "done", nil, 403, 403},
+		cell{"/events/", "events", upload.MayManage, "POST", "/events/replay", "", "", "done", nil, 403, 403},
+		cell{"/events/", "events", upload.MayManage, "POST", "/events/x/replay", "", "", "done", nil, 403, 403},
+		cell{"/events/", "events", upload.MayManage, "DELETE", "/events/x", "", "", "done", nil, 403, 403},
+		cell{"/uploads/", "uploads", upload.MayManage, "POST", "/uploads/ID/confirm", "", "", "done", nil, 403, 403},
+		cell{"/uploads/", "uploads", upload.MayManage, "POST", "/uploads/ID/release", "", "", "done", nil, 403, 403},
+	)
 	// what surrounds Resumable.js
 	sent := []cell{{method: "POST", path: redeemPath + "?" + chunkOne + "&upload_token=OWNER", body: file("file", "a", "abc") + formEnd, headers: formType, owner: 200},
 		{method: "POST", path: redeemPath + "?" + chunkTwo + "&upload_token=OWNER", body: file("file", "a", "def") + formEnd, headers: formType, owner: 200}}
