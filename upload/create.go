@@ -191,6 +191,7 @@ func (s *Service) newRecord(ctx context.Context, n New) (*Record, error) {
 		Began:       now,
 		Touched:     now,
 	}
+	note(ctx, "", u.ID)
 	u.Meta.Ask = p.Again != nil && !n.Partial
 	if s.Expire > 0 && s.Expire != idleDefault {
 		u.Meta.Idle = s.Expire

@@ -169,6 +169,7 @@ func (s *Service) Fingerprint(ctx context.Context, protocol string, id ...string
 
 // load returns a record that the caller may see.
 func (s *Service) load(ctx context.Context, id string, e extent.Extent) (*Record, error) {
+	note(ctx, "", id)
 	u, err := s.State.Load(ctx, id, e)
 	switch {
 	case err != nil:

@@ -81,6 +81,21 @@ func Caller(ctx context.Context) Principal {
 	return p
 }
 
+type notedKey struct{}
+
+// Noted returns a context in which it is noted what a caller does, or tries to,
+// with which uploads: each call has a verb, an id, or both. Any goroutine may
+// call note.
+func Noted(ctx context.Context, note func(v Verb, id string)) context.Context {
+	return context.WithValue(ctx, notedKey{}, note)
+}
+
+func note(ctx context.Context, v Verb, id string) {
+	if f, ok := ctx.Value(notedKey{}).(func(Verb, string)); ok && !Caller(ctx).house {
+		f(v, id)
+	}
+}
+
 // Owner returns whose the uploads are that the caller begins.
 func Owner(ctx context.Context) string { return Caller(ctx).Owner }
 
@@ -118,6 +133,7 @@ func (p Principal) sees(u *Record) bool {
 // all, for this caller, is decided where it is loaded, by the same Principal.
 func (s *Service) authorize(ctx context.Context, v Verb) error {
 	p := Caller(ctx)
+	note(ctx, v, "")
 	switch {
 	case !p.Until.IsZero() && !s.now().Before(p.Until):
 		return fmt.Errorf("%w: the permission has ended", ErrDenied)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/muleteer/muleteer/access"
@@ -18,22 +19,23 @@ import (
 // admitted lets those through who may use a protocol, and tells it who they
 // are. OPTIONS tells what there is, and may do nothing.
 func (h *house) admitted(p place) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return h.audited(p, func(w http.ResponseWriter, r *http.Request) (who upload.Principal) {
 		if r.Method == http.MethodOptions {
 			p.handler.ServeHTTP(w, as(r, upload.Principal{Verbs: []upload.Verb{}}))
-			return
+			return who
 		}
 		who, err := h.gate.Admit(r, subject(r, p), func() string { return tokenField(w, r) })
 		if err != nil {
 			access.Refuse(w, r, err)
 			discard(w, r)
-			return
+			return who
 		}
 		if h.gate.Tokens != nil {
 			r = access.Stripped(r)
 		}
 		r, who = h.limit(r, h.local(r, who))
 		p.handler.ServeHTTP(w, as(r, who))
+		return who
 	})
 }
 
@@ -131,6 +133,7 @@ func metadataName(header string) string {
 // arrived finds out how a request came, before anybody looks at it: through
 // which proxy, and with a token in its path.
 func (h *house) arrived(next http.Handler) http.Handler {
+	tokens := slices.ContainsFunc(h.all(), func(e *house) bool { return e.gate.Tokens != nil })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r = h.proxies.Believe(r)
 		if !h.isHere(r) {
@@ -138,7 +141,7 @@ func (h *house) arrived(next http.Handler) http.Handler {
 				". If it is reached by that name, its owner can say so by --public-url.")
 			return
 		}
-		if h.gate.Tokens != nil {
+		if tokens {
 			var ok bool
 			if r, ok = access.FromPath(r); !ok {
 				nowhere(w, r)

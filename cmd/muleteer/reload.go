@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // reread reads the settings once more, as they are to be from now on.
@@ -58,6 +59,9 @@ func (h *house) follow(ctx context.Context, server *http.Server) (<-chan *house,
 			}
 			current.Store(&handler)
 			standing.Store(next)
+			if was := now.audit; was != nil {
+				time.AfterFunc(time.Minute, func() { _ = was.file.Close() }) // requests may still note something
+			}
 			now.hangUp() // their clients come back to the next one
 			h.log.Info("the settings were read again", "endpoints", len(next.all()))
 			now = next
@@ -88,6 +92,9 @@ func (h *house) renew(ctx context.Context) (*house, error) {
 	s.Listen, s.Storage, s.TLS = was.Listen, was.Storage, was.TLS
 	next := *h
 	next.settings, next.named = s, nil
+	if next.audit, err = openAudit(s.Audit, os.Stdout); err != nil { // the file may have been moved away
+		return nil, err
+	}
 	if err := next.begin(h); err != nil {
 		return nil, err
 	}

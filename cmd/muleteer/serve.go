@@ -53,6 +53,9 @@ func (k serveCommand) Run(ctx context.Context, c console) error {
 		return &failure{exitUsage, err}
 	}
 	h.encrypted = encrypted
+	if h.audit, err = openAudit(s.Audit, c.out); err != nil {
+		return err
+	}
 	if err := h.furnish(ctx, nil); err != nil {
 		return &failure{exitUsage, err}
 	}
@@ -73,6 +76,7 @@ type house struct {
 	gate      *access.Gate
 	proxies   access.Proxies
 	limits    *limiter
+	audit     *audit        // nil: nothing is noted
 	held      *store.Budget // for what has to be held before it can be stored
 	encrypted *tls.Config   // nil for plain HTTP
 	log       *slog.Logger

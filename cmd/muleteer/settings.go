@@ -24,6 +24,7 @@ type settings struct {
 	Proxies   list    `name:"trusted-proxy" yaml:"trusted-proxy" env:"MULETEER_TRUSTED_PROXY" placeholder:"NETWORK" help:"Believe what proxies there say of the client (Forwarded, X-Forwarded-…); may be given several times (default: this machine)."`
 	Clients   clients `embed:"" yaml:",inline"`
 	Old       demo    `embed:"" yaml:",inline"`
+	Audit     string  `name:"audit-log" yaml:"audit-log" env:"MULETEER_AUDIT_LOG" placeholder:"FILE" help:"Note in this file who did what, with which outcome, a line of JSON for each request; - for standard output."`
 	Verbose   bool    `yaml:"verbose" env:"MULETEER_VERBOSE" help:"Log every request."`
 }
 
