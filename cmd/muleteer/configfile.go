@@ -49,11 +49,18 @@ func (f configFile) read() (values, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the configuration cannot be read: %w", err)
 	}
+	v := values{}
+	if yaml.Unmarshal(text, &v) == nil && isAppYAML(v) {
+		if v, err = appYAML(v); err != nil {
+			return nil, fmt.Errorf("%s is read as the app.yaml of node-s3-resumable-upload: %w", f, err)
+		}
+		return v, nil
+	}
 	err = yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(new(settings))
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%s: %s", f, yaml.FormatError(err, false, true))
 	}
-	v := values{}
+	v = values{}
 	if err := yaml.Unmarshal(text, &v); err != nil {
 		return nil, fmt.Errorf("%s: %s", f, yaml.FormatError(err, false, true))
 	}

@@ -50,6 +50,9 @@ func (s *settings) endpoints() (map[string]endpoint, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the configuration cannot be read: %w", err)
 	}
+	if v := (values{}); yaml.Unmarshal(text, &v) == nil && isAppYAML(v) {
+		return nil, nil
+	}
 	said := new(settings)
 	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(said); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%s: %s", s.Storage.Config, yaml.FormatError(err, false, true))

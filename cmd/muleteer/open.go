@@ -120,7 +120,7 @@ func (s storage) openBucket(ctx context.Context, k *kept, where string) error {
 	if err := s3.Check(where); err != nil {
 		return &failure{exitUsage, err}
 	}
-	b, err := s3.Open(ctx, where, s3.Options{Memory: k.memory, Limit: s.largest})
+	b, err := s3.Open(ctx, where, s3.Options{Memory: k.memory, Limit: s.largest, Key: s.S3Key, Secret: s.S3Secret})
 	if err != nil {
 		return err
 	}

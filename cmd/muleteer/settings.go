@@ -33,6 +33,8 @@ type storage struct {
 	Config     configFile `yaml:"-" env:"MULETEER_CONFIG" placeholder:"FILE" help:"Read settings from a YAML file."`
 	Store      string     `yaml:"store" env:"MULETEER_STORE" placeholder:"WHERE" help:"Where files are kept: a directory, file:///directory, s3://bucket/prefix?region=…&endpoint=…, or mem: to throw them away (default: ./muleteer-data/files)."`
 	State      string     `yaml:"state" env:"MULETEER_STATE,DATABASE_URL" placeholder:"WHERE" help:"Where records are kept: a file, sqlite:///file, or mem: (default: ./muleteer-data/state.db)."`
+	S3Key      string     `name:"s3-key" yaml:"s3-key" env:"MULETEER_S3_KEY" placeholder:"ID" help:"The access key of the bucket, where the usual places of AWS have none."`
+	S3Secret   string     `name:"s3-secret" yaml:"s3-secret" env:"MULETEER_S3_SECRET" placeholder:"SECRET" help:"Its secret; a command line can be seen by others, so it is better said in the file or the environment."`
 	Durability string     `yaml:"durability" env:"MULETEER_DURABILITY" enum:"power,process" default:"power" placeholder:"LEVEL" help:"What acknowledged bytes survive: power (a power cut) or process (only a crash of the program); default: power."`
 	Memory     size       `yaml:"memory" env:"MULETEER_MEMORY" default:"256MiB" placeholder:"SIZE" help:"What bodies on their way into a bucket, and chunks that wait for their place, may take of the memory; when it is used up, clients wait (default: 256MiB)."`
 

@@ -26,9 +26,10 @@ const (
 	maxBackoff = 5 * time.Second
 )
 
-// newClient returns a client for the place, with the credentials of the usual
-// chain: environment, profile, web identity, container, instance.
-func newClient(ctx context.Context, p place) (*s3.Client, error) {
+// newClient returns a client for the place, with credentials of its own, or if
+// that is nil with those of the usual chain: environment, profile, web identity,
+// container, instance.
+func newClient(ctx context.Context, p place, own aws.CredentialsProvider) (*s3.Client, error) {
 	cfg, err := config.LoadDefaultConfig(ctx,
 		config.WithHTTPClient(awshttp.NewBuildableClient()),
 		// Checksums are sent as plain headers where they are known; trailers are
@@ -49,7 +50,9 @@ func newClient(ctx context.Context, p place) (*s3.Client, error) {
 	if cfg.Region == "" {
 		cfg.Region = "us-east-1" // what other servers take, if they look at it
 	}
-	if c := olderCredentials(); c != nil {
+	if own != nil {
+		cfg.Credentials = own
+	} else if c := olderCredentials(); c != nil {
 		cfg.Credentials = c
 	}
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
@@ -96,6 +99,14 @@ func (noLimit) GetToken(context.Context, uint) (func() error, error) {
 	return func() error { return nil }, nil
 }
 func (noLimit) AddTokens(uint) error { return nil }
+
+// given are the credentials of the options, or nil.
+func given(o Options) aws.CredentialsProvider {
+	if o.Key == "" || o.Secret == "" {
+		return nil
+	}
+	return credentials.NewStaticCredentialsProvider(o.Key, o.Secret, "")
+}
 
 // olderCredentials are those of the variables that older upload servers read,
 // where the usual ones are not set.

@@ -29,6 +29,8 @@ import (
 type Options struct {
 	Memory *store.Budget // for bodies on their way; nil: 256 MiB of its own
 	Limit  int64         // bytes of the largest object of unknown size that will come; 0: 5 TiB
+
+	Key, Secret string // credentials; empty: those of the usual chain
 }
 
 // Store is a store.Store, Folder, Copier, WholePutter, Walker and Linker.
@@ -77,7 +79,7 @@ func Open(ctx context.Context, where string, o Options) (*Store, error) {
 	if s.limit <= 0 || s.limit > maxObject {
 		s.limit = maxObject
 	}
-	if s.client, err = newClient(ctx, p); err != nil {
+	if s.client, err = newClient(ctx, p, given(o)); err != nil {
 		return nil, err
 	}
 	s.sign = s3.NewPresignClient(s.client)
