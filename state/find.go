@@ -92,19 +92,26 @@ func choose(q upload.Query, last position, n int) (sql string, args []driver.Val
 		}
 		where = append(where, fmt.Sprintf(condition, places...))
 	}
-	if q.Endpoint != nil {
-		and("endpoint = $%d", *q.Endpoint)
-	}
-	if q.Owner != nil {
-		and("owner = $%d", *q.Owner)
-	}
+	// Few uploads have one fingerprint, many one owner: an index that begins with
+	// the owner must not be taken then, so that it does not fit.
+	whose := ""
 	if q.Fingerprint != "" {
 		and("fingerprint = $%d and fingerprint <> ''", q.Fingerprint)
+		whose = " || ''"
+	}
+	if q.Endpoint != nil {
+		and("endpoint"+whose+" = $%d", *q.Endpoint)
+	}
+	if q.Owner != nil {
+		and("owner"+whose+" = $%d", *q.Owner)
 	}
 	if len(q.Phases) > 0 {
 		phases := slices.Sorted(slices.Values(q.Phases))
-		if phases[len(phases)-1] < upload.Done {
-			and("phase < 5") // as the index has it
+		switch last := phases[len(phases)-1]; { // as the indexes have it
+		case q.Fingerprint == "" && last < upload.Done:
+			and("phase < 5")
+		case q.Fingerprint != "" && last < upload.Held:
+			and("phase < 4")
 		}
 		and("phase in (" + join(slices.Compact(phases)) + ")")
 	}

@@ -2,6 +2,7 @@ package state
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -225,5 +226,30 @@ func TestFullDatabase(t *testing.T) {
 	}
 	if err := s.Create(t.Context(), record(fmt.Sprint(kept-1)), upload.Quota{}); err != nil {
 		t.Errorf("with space again: %v", err)
+	}
+}
+
+// What is asked for often must not cost more the more uploads there are.
+func TestFindByAnIndex(t *testing.T) {
+	t.Parallel()
+	s := open(t, filepath.Join(t.TempDir(), "state.db"), Options{})
+	owner, endpoint := "ann", "videos"
+	open := []upload.Phase{upload.Receiving, upload.Joining, upload.Accepting}
+	for index, q := range map[string]upload.Query{
+		"upload_claim (fingerprint=?)":          {Owner: &owner, Endpoint: &endpoint, Fingerprint: "f", Phases: open, Limit: 1},
+		"upload_fingerprint (fingerprint=?)":    {Owner: &owner, Endpoint: &endpoint, Fingerprint: "f", Phases: []upload.Phase{upload.Held, upload.Done}, Limit: 1},
+		"upload_owner (endpoint=? AND owner=?)": {Owner: &owner, Endpoint: &endpoint},
+		"upload_open (endpoint=? AND owner=?)":  {Owner: &owner, Endpoint: &endpoint, Phases: open},
+		"upload_due (due<?)":                    {DueBefore: time.Unix(1, 0), Limit: 100},
+		"INTEGER PRIMARY KEY (rowid=?)":         {Source: "s", Phases: open},
+	} {
+		sql, args := choose(q, position{}, 1)
+		plan := ""
+		err := s.read(t.Context(), func(c *conn) error {
+			return c.query("explain query plan "+sql, func(row []driver.Value) error { plan += text(row[3]) + "; "; return nil }, args...)
+		})
+		if err != nil || !strings.HasPrefix(plan, "SEARCH upload USING ") || !strings.Contains(plan, index) {
+			t.Errorf("%+v: %q (%v), want %s", q, plan, err, index)
+		}
 	}
 }
