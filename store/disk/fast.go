@@ -184,8 +184,9 @@ func (f *fast) place(b []byte) error {
 // reserve allocates ahead of the writing, so that the file lies in few pieces:
 // never beyond what this request says that it brings, nor more than it has
 // brought already, because a client must not take space that it does not fill.
+// The last write needs none.
 func (f *fast) reserve(n int64) {
-	if f.at+n <= f.space {
+	if f.at+n <= f.space || f.at+n == f.whole.End {
 		return
 	}
 	ahead := min(max(f.at-f.whole.Start, f.s.pace.run), 64<<20)
