@@ -78,7 +78,8 @@ func (h *house) crossed(c crossing, next http.Handler) http.Handler {
 		return next
 	}
 	c = c.and(crossing{
-		send: []string{"Authorization", "Content-Type", "X-Request-ID", "X-Requested-With"},
+		// Beside what clients send, what applications add to all of their requests.
+		send: []string{"Authorization", "B3", "Cache-Control", "Content-Type", "Traceparent", "Tracestate", "X-CSRF-Token", "X-Request-ID", "X-Requested-With"},
 		see:  []string{"Location", "Retry-After"},
 	})
 	send, see := strings.Join(c.send, ", "), strings.Join(c.see, ", ")

@@ -57,7 +57,9 @@ func (h *house) front() door {
 		{"tus", asks, both(standard, resumable)},
 		{"ietf", func(r *http.Request, _ wire.Glimpse) bool { return ietf.Speaks(r) }, namedByPath(standard)},
 		{"contentrange", isNamedRange, ranges},
-		{"filepond", func(r *http.Request, g wire.Glimpse) bool { return !named(r) && filepond.Speaks(r, g) }, ponds},
+		{"filepond", func(r *http.Request, g wire.Glimpse) bool {
+			return !named(r) && filepond.Speaks(r, g) && !(r.Method == http.MethodDelete && pieces.Speaks(r, g))
+		}, ponds},
 		{"chunkform", pieces.Speaks, chunks},
 		{"contentrange", isRange, http.HandlerFunc(nameless)},
 		{"plain", func(r *http.Request, _ wire.Glimpse) bool { return !named(r) || plain.Form(r) }, forms},

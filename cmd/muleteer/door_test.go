@@ -197,6 +197,12 @@ func TestAcrossProtocols(t *testing.T) {
 	if resp, _ := do(t, "GET", base+"/upload?resumableChunkNumber=1&resumableChunkSize=10&resumableTotalSize=25&resumableIdentifier=25-a&resumableFilename=a", ""); resp.StatusCode != 200 {
 		t.Errorf("a probe of what tus has finished: %d", resp.StatusCode)
 	}
+	if resp, body := do(t, "DELETE", base+"/upload?resumableChunkNumber=1&resumableChunkSize=10&resumableTotalSize=25&resumableIdentifier=25-a&resumableFilename=a", ""); resp.StatusCode != 200 {
+		t.Errorf("a removal by the page's own names: %d %s", resp.StatusCode, body)
+	}
+	if resp, _ := do(t, "GET", base+"/files/"+id, ""); resp.StatusCode != 410 {
+		t.Errorf("a removed file is read: %d", resp.StatusCode)
+	}
 }
 
 // A form that begins with its file may be a chunk: what is too large to be

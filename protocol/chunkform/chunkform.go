@@ -7,7 +7,8 @@
 //	POST, PUT, PATCH  a form or the bytes alone   a chunk of a file
 //	GET, HEAD         with a chunk's parameters   is it here? 200, or 204
 //	POST …/merge      what some pages call at the end: the result
-//	DELETE …/ID       removes a file, by Fine Uploader's id; POST with _method=DELETE, too
+//	DELETE            with a chunk's parameters: removes its file
+//	DELETE …/ID       likewise, by Fine Uploader's id; POST with _method=DELETE, too
 //
 // They differ in what they call things, which is one row each in the table of
 // client.go; everything else is the same for all. A chunk is taken as it
@@ -26,7 +27,6 @@ package chunkform
 import (
 	"errors"
 	"net/http"
-	"path"
 	"time"
 
 	"github.com/muleteer/muleteer/internal/wire"
@@ -99,7 +99,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case http.MethodPost, http.MethodPut, http.MethodPatch:
 		err = h.take(a)
 	case http.MethodDelete:
-		err = h.remove(a, path.Base(r.URL.Path))
+		err = h.cancel(a)
 	default:
 		err = errMethod
 	}

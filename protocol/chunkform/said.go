@@ -147,6 +147,8 @@ func (o Options) Speaks(r *http.Request, g wire.Glimpse) bool {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		return ok && c.probes || s.query.Has("file")
+	case http.MethodDelete:
+		return ok && c.probes
 	case http.MethodPost, http.MethodPut, http.MethodPatch:
 		// A range without a form and without a name of its own is for another
 		// protocol.
