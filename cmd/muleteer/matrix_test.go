@@ -156,6 +156,9 @@ func matrix() []cell {
 		octets := chunk(chunkOne)
 		octets.body, octets.headers = "abc", "Content-Type: application/octet-stream"
 		add(chunk(chunkOne), octets, write, probe(chunkOne, chunk(chunkOne)), probe(chunkOne, chunk(chunkOne), chunk(chunkTwo)))
+		for _, before := range [][]cell{{chunk(chunkOne)}, {chunk(chunkOne), chunk(chunkTwo)}} {
+			add(cell{place, "chunkform", upload.MayRemove, "DELETE", path + "?" + chunkOne, "", "", "", before, 200, 404})
+		}
 	}
 	for _, path := range []string{flaskPath, redeemPath} {
 		add(cell{path, "plain", upload.MayCreate, "POST", path, file("file", "a", "abc") + formEnd, formType, "", nil, 201, 201})
