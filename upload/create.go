@@ -81,8 +81,9 @@ func (s *Service) Take(ctx context.Context, n New, c Chunk) (*Record, error) {
 func (s *Service) takeWhole(ctx context.Context, n New, c *Chunk) (u *Record, err error, done bool) {
 	wp, ok := s.Store.(store.WholePutter)
 	size := max(n.Size, c.Size)
-	// A file that is to replace another must not do so before its record can be.
-	if !ok || s.Overwrite || s.Hold || c.Body == nil || c.At != 0 || n.Partial || len(n.Sources) > 0 || len(n.Meta.Digests) > 0 ||
+	// A file that is to replace another must not do so before its record can be,
+	// and one whose completion has to be permitted may have to wait for that.
+	if !ok || s.Overwrite || s.Hold || Caller(ctx).Again != nil || c.Body == nil || c.At != 0 || n.Partial || len(n.Sources) > 0 || len(n.Meta.Digests) > 0 ||
 		n.Size >= 0 && c.Size >= 0 && n.Size != c.Size || size < 0 && !c.Last || size > Small || c.Len > Small ||
 		c.Len >= 0 && size >= 0 && c.Len != size {
 		return nil, nil, false

@@ -198,6 +198,13 @@ func TestAgain(t *testing.T) {
 	}
 	_, err = h.Get(ctx, u.ID)
 	wantErr(t, err, upload.ErrGone)
+
+	// A small file that arrives whole in one request is no exception.
+	u, err = h.Take(ctx, upload.New{Size: 3}, upload.Chunk{Len: 3, Size: 3, Last: true, Body: strings.NewReader("abc")})
+	wantErr(t, err, upload.ErrDenied)
+	if v, err := h.Get(ctx, u.ID); err != nil || v.Phase != upload.Receiving || v.Here != 3 {
+		t.Errorf("%+v: %v", v, err)
+	}
 }
 
 // TestGrant: what was granted is kept with the upload.

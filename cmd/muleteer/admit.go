@@ -69,7 +69,7 @@ func tokenField(w http.ResponseWriter, r *http.Request) string {
 	p := &peeked{ReadCloser: r.Body, control: http.NewResponseController(w)}
 	known := func(*http.Request, wire.Glimpse) bool { return true } // the fields after the file are of no interest
 	g, _ := door{speaks: known}.look(p, r)
-	return g.Fields[access.Field]
+	return g.Before[access.Field]
 }
 
 // discardLimit is how many bytes of a body are read that nobody wants: one

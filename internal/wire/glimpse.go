@@ -14,6 +14,7 @@ import (
 // have to tell protocols apart before one of them reads it.
 type Glimpse struct {
 	Fields map[string]string // that are whole, but for files; those of a form, or of a JSON object
+	Before map[string]string // those of Fields that come before the first file
 	First  string            // name of the first part of a form, "" if there is none
 	File   *FormPart         // the head of the first file of a form, without its content; nil if none is seen
 	Whole  bool              // the body has no more
@@ -36,7 +37,7 @@ func Glimpsed(r *http.Request) Glimpse {
 // Glance looks at the first bytes of a request's body; whole tells that there
 // are no more.
 func Glance(r *http.Request, head []byte, whole bool) Glimpse {
-	g := Glimpse{Fields: map[string]string{}, Whole: whole}
+	g := Glimpse{Fields: map[string]string{}, Before: map[string]string{}, Whole: whole}
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil {
 		return g
@@ -51,9 +52,11 @@ func Glance(r *http.Request, head []byte, whole bool) Glimpse {
 				g.Fields[name] = values.Get(name)
 			}
 		}
+		g.Before = g.Fields
 	case "application/json":
 		if whole {
 			g.Fields = Object(head)
+			g.Before = g.Fields
 		}
 	}
 	return g
@@ -66,7 +69,9 @@ func (g *Glimpse) form(parts *parts) {
 	for fields := 0; fields < formFields; fields++ {
 		head, body, err := parts.next()
 		if name != "" && (err == nil || err == io.EOF && g.Whole) {
-			g.Fields[name] = value
+			if g.Fields[name] = value; g.File == nil {
+				g.Before[name] = value
+			}
 		}
 		if err != nil {
 			return
