@@ -24,6 +24,7 @@ func (g *Gate) certified(r *http.Request) (p upload.Principal, known bool, err e
 		return upload.Principal{}, true, fmt.Errorf("%w: the certificate has ended", ErrBad)
 	}
 	p, err = named(certificateName(leaf, g.Certificate))
+	p.Until = leaf.NotAfter
 	return p, true, err
 }
 

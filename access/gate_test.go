@@ -92,6 +92,9 @@ func TestWhere(t *testing.T) {
 		if err != nil && (p.May(upload.MayCreate) || p.May(upload.MayLook)) {
 			t.Errorf("%s: who was not admitted may do something", c.name)
 		}
+		if p, err := g.Admit(r, access.Subject{Long: true}, func() string { return c.field }); err == nil && (p.Owner != "") != (p.Until.Equal(now.Add(time.Hour+access.Leeway))) {
+			t.Errorf("%s: what lasts ends at %v", c.name, p.Until)
+		}
 		if !p.Until.IsZero() {
 			t.Errorf("%s: a request that has begun does not end", c.name)
 		}
@@ -226,6 +229,9 @@ func TestCertificate(t *testing.T) {
 		g := &access.Gate{Certificate: kind}
 		if p, err := g.Admit(r, access.Subject{}, nil); err != nil || p.Owner != want {
 			t.Errorf("%s: %q, %v", kind, p.Owner, err)
+		}
+		if p, err := g.Admit(r, access.Subject{Long: true}, nil); err != nil || !p.Until.Equal(leaf.NotAfter) {
+			t.Errorf("%s: a socket until %v, %v", kind, p.Until, err)
 		}
 		r.TLS.VerifiedChains = nil
 		if _, err := g.Admit(r, access.Subject{}, nil); !errors.Is(err, access.ErrNone) {
