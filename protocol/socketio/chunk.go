@@ -65,10 +65,14 @@ func (s *socket) chunk(id string, arg []byte, binary bool, ack int64) error {
 		case err != nil && (u == nil || !full(u) || !passing(err)):
 			return s.fail(id, err)
 		}
-		s.told(u, &p, a, ack)
-		if full(u) {
-			s.finish(id, u.ID)
+		if !full(u) {
+			s.told(u, &p, a, ack)
+			return nil
 		}
+		// Whoever hears the acknowledgement, leaves and comes back has to find it.
+		s.h.news.add(item{s.from(), id, u.ID, s.h.now()})
+		s.told(u, &p, a, ack)
+		s.finish(id, u.ID)
 		return nil
 	}
 	return nil

@@ -126,7 +126,7 @@ func TestClosed(t *testing.T) {
 			want(t, other, "432[]")
 			h.has(t, "a", []byte("abc"))
 			other.close()
-			h.server.Close()
+			h.server.Load().Close()
 			nothingElse(t, h)
 		})
 	}

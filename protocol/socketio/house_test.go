@@ -33,23 +33,30 @@ const limit = 30 * time.Second
 // house is a server with a service of its own.
 type house struct {
 	*upload.Service
-	clock  *wiretest.Clock
-	server *socketio.Server
-	web    *httptest.Server
+	clock *wiretest.Clock
+	web   *httptest.Server
+
+	options socketio.Options
+	server  atomic.Pointer[socketio.Server]
 }
 
 func newHouse(t *testing.T, g wiretest.Grid, o socketio.Options) *house {
 	t.Helper()
-	h := &house{}
+	h := &house{options: o}
 	h.Service, h.clock = g.Service(t)
-	h.server = socketio.Handler(h.Service, o)
-	h.web = httptest.NewServer(h.server)
+	h.server.Store(socketio.Handler(h.Service, o))
+	h.web = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.server.Load().ServeHTTP(w, r) }))
 	t.Cleanup(func() {
-		h.server.Close()
+		h.server.Load().Close()
 		h.web.Close()
 		http.DefaultClient.CloseIdleConnections()
 	})
 	return h
+}
+
+// restart ends the server and begins another one on the same records.
+func (h *house) restart() {
+	h.server.Swap(socketio.Handler(h.Service, h.options)).Close()
 }
 
 func plainGrid() wiretest.Grid { return wiretest.Grids()[0] }
@@ -251,6 +258,20 @@ func (h *house) ask(t *testing.T, method, query, body string, headers ...string)
 		t.Fatal(err)
 	}
 	return res.StatusCode, string(answer)
+}
+
+// gone waits until the server has forgotten a socket, and nothing goes on for it.
+func (h *house) gone(t *testing.T, id string) {
+	t.Helper()
+	for end := time.Now().Add(limit); ; time.Sleep(time.Millisecond) {
+		if _, answer := h.ask(t, "GET", "EIO=4&transport=polling&sid="+id, ""); strings.Contains(answer, "unknown") {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("the socket stays")
+		}
+	}
+	h.server.Load().Close()
 }
 
 // caller is a client with a WebSocket.

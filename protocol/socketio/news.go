@@ -1,8 +1,6 @@
 package socketio
 
 import (
-	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -17,46 +15,37 @@ func rests() []time.Duration {
 }
 
 // finish leads an upload to its end, of which all bytes are here, and tells the
-// client what became of it. If the client goes before it can have heard, whoever
-// comes back from there is told, as long as it is news.
-func (s *socket) finish(session, id string) { s.finishUntil(session, id, time.Now().Add(fresh)) }
-
-func (s *socket) finishUntil(session, id string, until time.Time) {
+// client what became of it. It goes on only as long as the socket: a client that
+// comes back is told then.
+func (s *socket) finish(session, id string) {
 	s.h.background(func() {
-		if !s.settle(session, id) {
-			s.h.news.keep(s.from(), session, item{id, until})
+		for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+			u, err := s.h.s.Settle(s.ctx, id)
+			switch {
+			case err == nil && u.Phase >= upload.Held:
+				s.announce(session)
+				return
+			case s.ctx.Err() != nil:
+				return
+			case err != nil && !passing(err):
+				_ = s.fail(session, err) // a name that is too long got nowhere
+				return
+			}
+			if !s.sleep(wait) {
+				return
+			}
 		}
 	})
 }
 
-// settle waits for the end of an upload and tells of it; false if the client
-// went before.
-func (s *socket) settle(session, id string) bool {
-	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
-		u, err := s.h.s.Settle(s.ctx, id)
-		switch {
-		case err == nil && u.Phase >= upload.Held:
-			return s.announce(session)
-		case s.ctx.Err() != nil:
-			return false
-		case err != nil && !passing(err):
-			return s.fail(session, err) == nil
-		}
-		if !s.sleep(wait) {
-			return false
-		}
-	}
-}
-
-// announce tells a client of a success; false if it went before.
-func (s *socket) announce(session string) bool {
+// announce tells a client of a success.
+func (s *socket) announce(session string) {
 	for _, wait := range rests() {
 		if !s.flushed() || !s.sleep(wait) {
-			return false
+			return
 		}
 		s.tell("upload_success_" + session)
 	}
-	return s.flushed()
 }
 
 // sleep waits, and tells whether the socket is still there.
@@ -71,94 +60,86 @@ func (s *socket) sleep(d time.Duration) bool {
 	}
 }
 
-// catchUp tells a client that has connected what it may have missed: a client
-// that waits for a success waits for ever, and says nothing.
+// catchUp tells a client that has connected what it may have missed. A client
+// that waits for a success waits for ever and says nothing, so whatever was
+// finished from where it is, and not long ago, is told; others ignore it.
 func (s *socket) catchUp() {
-	from, now := s.from(), time.Now()
-	for session, i := range s.h.news.take(from, now) {
-		s.finishUntil(session, i.id, i.until)
+	from, now := s.from(), s.h.now()
+	for _, i := range s.h.news.of(from, now) {
+		s.finish(i.session, i.id)
 	}
 	// What a server before this one was about to tell, the state knows.
 	if now.Sub(s.h.news.since) > fresh {
 		return
 	}
 	s.h.background(func() {
-		ctx, cancel := context.WithTimeout(s.ctx, s.h.PingTimeout)
-		defer cancel()
-		for u, err := range s.h.s.Find(ctx, upload.Query{Phases: []upload.Phase{upload.Joining, upload.Accepting, upload.Held, upload.Done}, Limit: newest}) {
+		full := []upload.Phase{upload.Joining, upload.Accepting, upload.Held, upload.Done}
+		for u, err := range s.h.s.Find(s.ctx, upload.Query{Phases: full, Limit: newest}) {
 			if err != nil {
-				if !errors.Is(err, context.Canceled) {
+				if s.ctx.Err() == nil {
 					s.h.unexpected(err)
 				}
 				return
 			}
-			if u.Protocol == Protocol && u.Meta.Wire["from"] == from && s.h.now().Sub(u.Touched) < fresh {
+			if u.Protocol == Protocol && u.Meta.Wire["from"] == from && !u.Touched.After(s.h.news.since) && now.Sub(u.Touched) < fresh {
 				s.finish(u.Meta.Wire["session"], u.ID)
 			}
 		}
 	})
 }
 
-// How long a success is news, and how many of a server's newest uploads are
-// looked at for it.
+// How long a success is news, and how many of them there are at most, in all
+// and for one client.
 const (
 	fresh  = 2 * time.Minute
+	most   = 10_000
 	newest = 200
 )
 
-// news is what clients have to hear still that have gone. It may be used
+// news are the uploads that were finished not long ago. It may be used
 // concurrently.
 type news struct {
 	since time.Time // when the server began
 
 	mu  sync.Mutex
-	all map[string]map[string]item // by where it came from, and session
+	all []item // the oldest first
 }
 
-// item is one upload, and until when it is news.
 type item struct {
-	id    string
-	until time.Time
+	from, session, id string
+	at                time.Time
 }
 
-func newNews(now time.Time) *news {
-	return &news{since: now, all: map[string]map[string]item{}}
-}
-
-// keep keeps one for whoever comes from there.
-func (n *news) keep(from, session string, i item) {
+// add adds one.
+func (n *news) add(i item) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	now := time.Now()
-	for from := range n.all { // what nobody came for
-		n.forget(from, now)
+	n.forget(i.at)
+	if len(n.all) == most {
+		n.all = n.all[1:]
 	}
-	if n.all[from] == nil {
-		n.all[from] = map[string]item{}
-	}
-	if len(n.all[from]) < newest && now.Before(i.until) {
-		n.all[from][session] = i
-	}
+	n.all = append(n.all, i)
 }
 
-// take returns those for a client, which are then its own.
-func (n *news) take(from string, now time.Time) map[string]item {
+// of returns the newest from somewhere.
+func (n *news) of(from string, now time.Time) []item {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.forget(from, now)
-	taken := n.all[from]
-	delete(n.all, from)
-	return taken
+	n.forget(now)
+	var found []item
+	for k := len(n.all) - 1; k >= 0 && len(found) < newest; k-- {
+		if n.all[k].from == from {
+			found = append(found, n.all[k])
+		}
+	}
+	return found
 }
 
 // forget drops what is no news any more. The lock must be held.
-func (n *news) forget(from string, now time.Time) {
-	for session, i := range n.all[from] {
-		if now.After(i.until) {
-			delete(n.all[from], session)
-		}
+func (n *news) forget(now time.Time) {
+	old := 0
+	for old < len(n.all) && now.Sub(n.all[old].at) > fresh {
+		old++
 	}
-	if len(n.all[from]) == 0 {
-		delete(n.all, from)
-	}
+	n.all = n.all[old:]
 }

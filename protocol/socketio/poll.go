@@ -24,7 +24,11 @@ const hurry = 100 * time.Millisecond
 // there are some.
 func (s *socket) poll(w http.ResponseWriter, r *http.Request) error {
 	s.mu.Lock()
-	if s.ws != nil || s.polling {
+	if s.ws != nil {
+		s.mu.Unlock()
+		return errRequest
+	}
+	if s.polling {
 		s.mu.Unlock()
 		s.close() // two that poll would take each other's packets
 		return errRequest

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/rand"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -16,8 +17,9 @@ import (
 // raw is a connection with a WebSocket on which a test writes what no library
 // would (RFC 6455, section 5.2).
 type raw struct {
-	conn net.Conn
-	r    *bufio.Reader
+	conn  net.Conn
+	r     *bufio.Reader
+	hello hello
 }
 
 func newRaw(t *testing.T, h *house) *raw {
@@ -29,12 +31,12 @@ func newRaw(t *testing.T, h *house) *raw {
 	t.Cleanup(func() { conn.Close() })
 	fmt.Fprintf(conn, "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"+
 		"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
-	c := &raw{conn, bufio.NewReader(conn)}
+	c := &raw{conn: conn, r: bufio.NewReader(conn)}
 	res, err := http.ReadResponse(c.r, nil)
 	if err != nil || res.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("%v, %v", res, err)
 	}
-	if got := c.next(t); !strings.HasPrefix(got, "0{") {
+	if got := c.next(t); !strings.HasPrefix(got, "0{") || json.Unmarshal([]byte(got[1:]), &c.hello) != nil {
 		t.Fatalf("the handshake is %q", got)
 	}
 	return c

@@ -67,7 +67,7 @@ const maxPayload = 1_000_000
 type Server struct {
 	Options
 	s    *upload.Service
-	news *news
+	news news
 
 	mu      sync.Mutex
 	sockets map[string]*socket
@@ -87,7 +87,9 @@ func Handler(s *upload.Service, o Options) *Server {
 	if o.Scope == nil {
 		o.Scope = func(*http.Request) string { return "" }
 	}
-	return &Server{Options: o, s: s, news: newNews(time.Now()), sockets: map[string]*socket{}}
+	h := &Server{Options: o, s: s, sockets: map[string]*socket{}}
+	h.news.since = h.now()
+	return h
 }
 
 // principal is who sends a request: every call of the Service for a socket is

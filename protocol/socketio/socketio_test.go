@@ -114,19 +114,37 @@ func TestAnotherSocketTakesOver(t *testing.T) {
 	})
 }
 
-// TestSuccessFindsWhoComesBack: the client goes before it can have heard.
+// TestSuccessFindsWhoComesBack: the client goes before it can have heard. Who
+// comes back finds the server as it was, or another one; who comes late hears
+// nothing.
 func TestSuccessFindsWhoComesBack(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, h *house, w wire) {
+		back := func() wire {
+			other := newCaller(t, h, "")
+			other.send(t, "40")
+			want(t, other, "40…")
+			return other
+		}
+		h.clock.Move(time.Hour) // the server has been there for long
 		session := begin(t, w, "a")
 		w.send(t, chunk(session, 1, nil, true, "")...)
 		want(t, w, "431[]")
 		w.close()
-		other := newCaller(t, h, "")
-		defer other.close()
-		other.send(t, "40")
-		want(t, other, "40…")
+		other := back()
 		want(t, other, `42["upload_success_`+session+`"]`)
+		other.close()
+
+		h.restart()
+		other = back()
+		want(t, other, `42["upload_success_`+session+`"]`)
+		other.close()
+
+		h.clock.Move(time.Hour)
+		late := back()
+		defer late.close()
+		late.send(t, chunk(session, 2, []byte("more"), true, "")...)
+		want(t, late, `42["upload_error_`+session+`"…`)
 	})
 }
 
@@ -302,7 +320,7 @@ func TestTornChunk(t *testing.T) {
 		c.frame(t, 1, true, []byte(chunk(session, 1, nil, true, "")[0]), -1)
 		c.frame(t, 2, true, content, n)
 		c.conn.Close()
-		h.server.Close() // waits for what goes on
+		h.gone(t, c.hello.ID)
 		for u, err := range h.Find(t.Context(), upload.Query{}) {
 			if err != nil || u.Phase != upload.Receiving || u.Here != 0 {
 				t.Errorf("torn after %d bytes: %v, %d bytes are here, it is %v", n, err, u.Here, u.Phase)
