@@ -39,6 +39,7 @@ func TestMain(m *testing.M) {
 //	random file bytes    makes a file that no compression makes smaller
 //	same file url        compares what is at url
 //	flip file            changes a byte in the middle
+//	dead                 waits until an event of the server is dead
 //	certify name         makes a certificate name.pem and its key name.key
 func TestScript(t *testing.T) {
 	t.Parallel()
@@ -53,7 +54,7 @@ func TestScript(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "end": end, "crash": crash, "cut": cut, "sent": sent, "random": random, "same": same, "flip": flip,
+			"start": start, "end": end, "crash": crash, "cut": cut, "sent": sent, "random": random, "same": same, "flip": flip, "dead": dead,
 			"certify": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(certify(ts.MkAbs(args[0]), time.Now().Add(time.Hour)))
 			},
@@ -127,6 +128,20 @@ func end(ts *testscript.TestScript, _ bool, _ []string) {
 	err := s.server.Wait()
 	s.server = nil
 	ts.Check(err)
+}
+
+func dead(ts *testscript.TestScript, _ bool, _ []string) {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		resp, err := http.Get(ts.Getenv("URL") + "/events?dead=1")
+		ts.Check(err)
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		ts.Check(err)
+		if strings.Contains(string(body), `"dead":`) {
+			return
+		}
+	}
+	ts.Fatalf("no event is dead")
 }
 
 func crash(ts *testscript.TestScript, _ bool, _ []string) {
