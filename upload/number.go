@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
-	"strconv"
 
 	"github.com/muleteer/muleteer/extent"
 )
@@ -43,7 +43,7 @@ func (s *Service) WriteNumbered(ctx context.Context, id string, number int64, c 
 		}
 	}
 	own := itself(ctx, u)
-	aside, err := s.setAside(own, u, number)
+	aside, err := s.aside(own, u)
 	if err != nil {
 		return u, err
 	}
@@ -52,30 +52,60 @@ func (s *Service) WriteNumbered(ctx context.Context, id string, number int64, c 
 		if u, err = s.Write(ctx, id, c); err != nil {
 			return u, err
 		}
-	} else {
-		n := New{Protocol: u.Protocol, Size: c.Len, Partial: true, Fingerprint: u.asideName(number)}
-		c.At, c.Size = 0, -1
-		for old, err := range s.Find(own, Query{Fingerprint: n.Fingerprint, Phases: []Phase{Receiving, Joining, Accepting}}) {
-			if err != nil {
-				return u, err
-			}
-			if err := s.Remove(own, old.ID); err != nil && !errors.Is(err, ErrGone) {
-				return u, err
-			}
-		}
-		if p, err := s.Take(own, n, c); err != nil {
-			if p != nil { // a part is whole or it is not there
-				err = errors.Join(err, s.Remove(own, p.ID))
-			}
-			return u, err
-		}
+	} else if err := s.setAside(own, u, number, c); err != nil {
+		return u, err
 	}
-	for _, old := range aside {
+	for _, old := range aside[number] {
 		if err := s.Remove(own, old.ID); err != nil && !errors.Is(err, ErrGone) && !errors.Is(err, ErrNotFound) {
 			return u, err
 		}
 	}
 	return u, nil
+}
+
+// A Numbered is a part that is here as a whole.
+type Numbered struct {
+	Number int64 // from 1
+	Size   int64 // bytes
+}
+
+// Numbered tells how an upload stands, and which of its numbered parts are here,
+// in their order. Like Get it disturbs nobody. Of an upload that is whole all
+// parts are, as far as all but the last were of one size.
+func (s *Service) Numbered(ctx context.Context, id string) (*Record, []Numbered, error) {
+	if err := s.authorize(ctx, MayLook); err != nil {
+		return nil, nil, err
+	}
+	u, err := s.load(ctx, id, everything)
+	if err != nil {
+		return u, nil, err
+	}
+	aside, err := s.aside(itself(ctx, u), u)
+	if err != nil {
+		return u, nil, err
+	}
+	sizes := map[int64]int64{}
+	here := u.Ranges()
+	if u.Phase != Receiving {
+		here = extent.Of(extent.Extent{End: u.Size})
+	}
+	for _, e := range here {
+		for number := u.firstIn(e); number > 0 && number <= maxNumber; number++ {
+			part := u.part(number)
+			if part.Empty() || !e.Contains(part) {
+				break
+			}
+			sizes[number] = part.Len()
+		}
+	}
+	for number, kept := range aside {
+		sizes[number] = kept[0].Size
+	}
+	parts := make([]Numbered, 0, len(sizes))
+	for _, number := range slices.Sorted(maps.Keys(sizes)) {
+		parts = append(parts, Numbered{number, sizes[number]})
+	}
+	return u, parts, nil
 }
 
 // Complete ends an upload of numbered parts: it consists of these, in this
@@ -100,23 +130,23 @@ func (s *Service) Complete(ctx context.Context, id string, numbers []int64) (*Re
 	ctx = context.WithoutCancel(ctx)
 	own := itself(ctx, u)
 	size, here := int64(0), u.Ranges()
-	var aside []*Record
+	aside, err := s.aside(own, u)
+	if err != nil {
+		return u, err
+	}
 	for _, number := range numbers {
-		kept, err := s.setAside(own, u, number)
-		if err != nil {
-			return u, err
-		}
-		if len(kept) > 0 {
-			if err := s.copySource(own, u, size, kept[0]); err != nil {
+		if kept := aside[number]; len(kept) > 0 {
+			p, err := s.load(own, kept[0].ID, everything)
+			if err != nil {
 				return u, err
 			}
-			aside, size = append(aside, kept...), size+kept[0].Size
+			if err := s.copySource(own, u, size, p); err != nil {
+				return u, err
+			}
+			size += p.Size
 			continue
 		}
-		e := extent.At(u.placeOf(number), u.Meta.PartSize)
-		if u.Size >= 0 {
-			e.End = min(e.End, u.Size)
-		}
+		e := u.part(number)
 		if e.Start != size || e.Empty() || !here.Has(e) {
 			return u, fmt.Errorf("%w: part %d is not here, or not in its place", ErrInvalid, number)
 		}
@@ -125,32 +155,66 @@ func (s *Service) Complete(ctx context.Context, id string, numbers []int64) (*Re
 	if u, err = s.SetSize(ctx, id, size); err != nil {
 		return u, err
 	}
-	for _, p := range aside {
-		if err := s.Remove(own, p.ID); err != nil {
-			s.log().Warn("a part that was placed stays until it expires", "id", p.ID, "error", err)
+	for _, kept := range aside {
+		for _, p := range kept {
+			if err := s.Remove(own, p.ID); err != nil && !errors.Is(err, ErrGone) && !errors.Is(err, ErrNotFound) {
+				s.log().Warn("a part that was placed stays until it expires", "id", p.ID, "error", err)
+			}
 		}
 	}
 	return u, nil
 }
 
-// setAside returns the part that is kept under a number, and older ones that
-// it has replaced; the newest first.
-func (s *Service) setAside(ctx context.Context, u *Record, number int64) ([]*Record, error) {
-	var kept []*Record
-	for p, err := range s.Find(ctx, Query{Fingerprint: u.asideName(number), Phases: []Phase{Done}}) {
+// setAside keeps a part under its number. It is found only when it is whole.
+func (s *Service) setAside(ctx context.Context, u *Record, number int64, c Chunk) error {
+	n := New{Protocol: u.Protocol, Size: c.Len, Partial: true, Meta: Meta{Number: number}}
+	c.At, c.Size = 0, -1
+	p, err := s.Take(ctx, n, c)
+	for err == nil {
+		p.Fingerprint = u.asideName()
+		if err = stateError(s.State.Save(ctx, p)); !errors.Is(err, ErrChanged) {
+			break
+		}
+		p, err = s.load(ctx, p.ID, extent.Extent{})
+	}
+	if err != nil && p != nil { // a part is whole or it is not there
+		err = errors.Join(err, s.Remove(ctx, p.ID))
+	}
+	return err
+}
+
+// aside returns the parts that are kept under numbers, without their own parts;
+// of each number the newest first, and then those that it has replaced.
+func (s *Service) aside(ctx context.Context, u *Record) (map[int64][]*Record, error) {
+	kept := map[int64][]*Record{}
+	for p, err := range s.Find(ctx, Query{Fingerprint: u.asideName(), Phases: []Phase{Done}}) {
 		if err != nil {
 			return nil, err
 		}
-		if p, err = s.load(ctx, p.ID, everything); err != nil {
-			return nil, err
-		}
-		kept = append(kept, p)
+		kept[p.Meta.Number] = append(kept[p.Meta.Number], p)
 	}
 	return kept, nil
 }
 
-func (u *Record) asideName(number int64) string {
-	return Fingerprint(u.Owner, "part", u.ID, strconv.FormatInt(number, 10))
+func (u *Record) asideName() string { return Fingerprint(u.Owner, "part", u.ID) }
+
+// part is where a part belongs whose place is known by its number; it is empty
+// if there is none, and beyond the file.
+func (u *Record) part(number int64) extent.Extent {
+	e := extent.At(u.placeOf(number), u.Meta.PartSize)
+	if u.Size >= 0 {
+		e.End = max(e.Start, min(e.End, u.Size))
+	}
+	return e
+}
+
+// firstIn is the number of the first part that begins in e; 0 while the size of
+// parts is not known.
+func (u *Record) firstIn(e extent.Extent) int64 {
+	if u.Meta.PartSize == 0 {
+		return 0
+	}
+	return e.Start/u.Meta.PartSize + min(1, e.Start%u.Meta.PartSize) + 1
 }
 
 func (u *Record) placeOf(number int64) int64 {

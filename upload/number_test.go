@@ -1,6 +1,8 @@
 package upload_test
 
 import (
+	"errors"
+	"slices"
 	"testing"
 
 	"github.com/muleteer/muleteer/extent"
@@ -57,4 +59,48 @@ func TestNumberedParts(t *testing.T) {
 		_, err := h.WriteNumbered(ctx, u.ID, number, piece(content(1, 10), extent.Extent{End: 10}))
 		wantErr(t, err, upload.ErrInvalid)
 	}
+}
+
+// What is told of numbered parts is what is here, whatever the order in which
+// they came and whoever placed them.
+func TestNumberedTellsWhatIsHere(t *testing.T) {
+	onEachGrid(t, func(t *testing.T, h *house) {
+		want := content(3, 4500)
+		for name, size := range map[string]int64{"known": 4500, "unknown": -1} {
+			u := h.begin(t, upload.New{Size: size})
+			tell := func(phase upload.Phase, parts ...upload.Numbered) {
+				t.Helper()
+				v, got, err := h.Numbered(ctx, u.ID)
+				if err != nil || v.Phase != phase || !slices.Equal(got, parts) {
+					t.Fatalf("%s size: %v in %v, %v, want %v", name, got, v, err, parts)
+				}
+			}
+			part := func(number, from, to int64) {
+				t.Helper()
+				if _, err := h.WriteNumbered(ctx, u.ID, number, piece(want, extent.Extent{Start: from, End: to})); err != nil {
+					t.Fatalf("part %d: %v", number, err)
+				}
+			}
+			tell(upload.Receiving)
+			part(5, 4000, 4500)
+			tell(upload.Receiving, upload.Numbered{5, 500})
+			part(2, 1000, 2000)
+			part(1, 0, 1000)
+			part(4, 3000, 4000)
+			tell(upload.Receiving, upload.Numbered{1, 1000}, upload.Numbered{2, 1000}, upload.Numbered{4, 1000}, upload.Numbered{5, 500})
+			part(2, 1000, 2000) // now it is in its place, and no longer aside
+			tell(upload.Receiving, upload.Numbered{1, 1000}, upload.Numbered{2, 1000}, upload.Numbered{4, 1000}, upload.Numbered{5, 500})
+			part(3, 2000, 3000)
+			all := []upload.Numbered{{1, 1000}, {2, 1000}, {3, 1000}, {4, 1000}, {5, 500}}
+			tell(upload.Receiving, all...)
+			if _, err := h.Complete(ctx, u.ID, []int64{1, 2, 3, 4, 5}); err != nil {
+				t.Fatal(err)
+			}
+			tell(upload.Done, all...)
+			h.wantDone(t, u.ID, want)
+		}
+		if _, _, err := h.Numbered(ctx, "nothing-of-that-name-here"); !errors.Is(err, upload.ErrNotFound) {
+			t.Error(err)
+		}
+	})
 }

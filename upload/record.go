@@ -41,6 +41,7 @@ type Meta struct {
 	Fields    map[string]string `json:"fields,omitempty"`    // further fields, by name
 	Wire      map[string]string `json:"wire,omitempty"`      // what the protocol has to give back as it came; nobody else reads it
 	PartSize  int64             `json:"partSize,omitempty"`  // bytes of its numbered parts but the last, 0 until it is fixed
+	Number    int64             `json:"number,omitempty"`    // of a part that is kept until its place is known
 	Refused   string            `json:"refused,omitempty"`   // why a hook refused it, which is then gone
 	Answer    *Answer           `json:"answer,omitempty"`    // what a hook said at Completing, for the client
 	Pieces    []Piece           `json:"pieces,omitempty"`    // of the first and last bytes, while a hook may want them

@@ -130,7 +130,7 @@ type Chunk struct {
 //	SetSize  takes the length            write.go
 //	Amend    takes what is said late     write.go
 //	Describe takes what people say of it write.go
-//	WriteNumbered, Complete: the same by the numbers of parts   number.go
+//	WriteNumbered, Numbered, Complete: the same by the numbers of parts   number.go
 //	Final    is Get for readers          get.go
 //	Open     reads a finished file       get.go
 //	Link     tells where else it is      get.go
