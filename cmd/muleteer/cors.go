@@ -96,7 +96,10 @@ func (h *house) crossed(c crossing, next http.Handler) http.Handler {
 		case everybody:
 			header.Set("Access-Control-Allow-Origin", "*")
 		default:
+			// A page that is named may send the cookies by which its application
+			// knows people: whoever else could is refused by samesite.
 			header.Set("Access-Control-Allow-Origin", origin)
+			header.Set("Access-Control-Allow-Credentials", "true")
 		}
 		header.Set("Access-Control-Expose-Headers", see)
 		if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {

@@ -221,8 +221,8 @@ func TestCors(t *testing.T) {
 		if resp.StatusCode != test.status || h.Get("Access-Control-Allow-Origin") != test.allow {
 			t.Errorf("%s: %d, allowed %q; want %d, %q\n%s", test.name, resp.StatusCode, h.Get("Access-Control-Allow-Origin"), test.status, test.allow, body)
 		}
-		if h.Get("Access-Control-Allow-Credentials") != "" {
-			t.Errorf("%s: credentials", test.name)
+		if credentials := h.Get("Access-Control-Allow-Credentials"); (credentials == "true") != (test.allow == friend) {
+			t.Errorf("%s: credentials %q", test.name, credentials)
 		}
 		if test.allow == friend && (h.Get("Access-Control-Expose-Headers") == "" || !strings.Contains(h.Get("Vary"), "Origin")) {
 			t.Errorf("%s: %v", test.name, h)
