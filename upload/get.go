@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/muleteer/muleteer/extent"
@@ -160,6 +161,25 @@ func Fingerprint(owner, protocol, endpoint string, id ...string) string {
 		io.WriteString(h, field)
 	}
 	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(h.Sum(nil)[:20])
+}
+
+// refusedFor is how long the pieces of a file that was refused for what it is
+// are refused with it: those that were on their way.
+const refusedFor = time.Minute
+
+// Refused tells by a *Refusal that the newest upload of a fingerprint was
+// refused just now, by a hook or for its content. What else comes of it would
+// begin it anew.
+func (s *Service) Refused(ctx context.Context, fingerprint string) error {
+	for u, err := range s.Find(ctx, Query{Fingerprint: fingerprint, Limit: 1}) {
+		if err != nil {
+			return err
+		}
+		if u.Phase == Gone && u.Meta.Refused != "" && s.now().Sub(u.Touched) < refusedFor {
+			return &Refusal{Reason: strings.TrimPrefix(u.Meta.Refused, ErrRefused.Error()+": ")}
+		}
+	}
+	return nil
 }
 
 // Fingerprint is Fingerprint for the caller, at this endpoint.

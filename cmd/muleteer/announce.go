@@ -26,6 +26,9 @@ func (h *house) announce(ctx context.Context, w io.Writer, listeners []net.Liste
 	line("├─", "PUT, curl -T", base+"/upload/     (Content-Range, forms)")
 	line("├─", "Uploads", base+"/uploads     (JSON; files at /files/ID)")
 	line("├─", "Metrics", base+"/metrics")
+	for _, e := range h.all()[1:] {
+		line("├─", "Endpoint", base+"/"+e.name+"/       ("+e.settings.whose()+")")
+	}
 	for _, l := range listeners[1:] {
 		line("├─", "Also at", h.address(l)+"/")
 	}
@@ -56,6 +59,14 @@ func (s *settings) audience() string {
 		return "everybody on this machine, and everybody whom a proxy lets through; --listen :8080 lets the others in"
 	}
 	return "everybody on this machine; to let others in: --open --listen :8080, or better a token or your application’s login (docs/auth.md)"
+}
+
+// whose tells in a word who may upload.
+func (s *settings) whose() string {
+	if certificates := s.TLS.ClientCA != ""; !s.Allow.anonymous(certificates) {
+		return s.Allow.audience(certificates)
+	}
+	return "everybody"
 }
 
 // anonymity tells what people without a name may see of each other.

@@ -96,7 +96,7 @@ func (h *house) audited(p place, next func(w http.ResponseWriter, r *http.Reques
 				slog.String("request", w.Header().Get("X-Request-ID")), slog.String("owner", who.Owner), slog.String("from", r.RemoteAddr),
 				slog.String("endpoint", h.name), slog.String("protocol", protocol), slog.String("method", r.Method), slog.String("path", r.URL.Path),
 				slog.Any("verbs", done.verbs), slog.Any("uploads", done.uploads),
-				slog.String("status", seen.code(failed)), slog.Duration("took", time.Since(began)))
+				slog.String("status", seen.code(failed)), slog.Float64("seconds", time.Since(began).Seconds()))
 			if failed != nil {
 				panic(failed)
 			}

@@ -208,7 +208,7 @@ func (t *tally) result(ctx context.Context, what []string) error {
 
 // absolute is where the file can be read.
 func (r *remote) absolute(v *view) string {
-	place := printable(cmp.Or(v.URL, "/files/"+v.ID))
+	place := printable(cmp.Or(v.URL, "files/"+v.ID))
 	base, err1 := url.Parse(r.base + "/")
 	target, err2 := url.Parse(place)
 	if err1 != nil || err2 != nil {

@@ -94,6 +94,9 @@ func (r *refused) Error() string {
 	if r.detail != "" {
 		s += ": " + r.detail
 	}
+	if r.status == http.StatusUnauthorized {
+		s += "; give a token by --token or MULETEER_TOKEN"
+	}
 	return s
 }
 

@@ -2,7 +2,6 @@ package chunkform
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/muleteer/muleteer/upload"
@@ -28,18 +27,6 @@ func (h *handler) done(ctx context.Context, q *request) (*upload.Record, error) 
 }
 
 func (h *handler) recent(u *upload.Record) bool { return h.now().Sub(u.Touched) <= grace }
-
-// refusedFor is how long the chunks of a file that a hook has refused are
-// refused with it: those that were on their way.
-const refusedFor = time.Minute
-
-func (h *handler) refused(ctx context.Context, q *request) error {
-	u, err := h.find(ctx, q, upload.Gone)
-	if u != nil && u.Meta.Refused != "" && h.now().Sub(u.Touched) < refusedFor {
-		return &upload.Refusal{Reason: strings.TrimPrefix(u.Meta.Refused, upload.ErrRefused.Error()+": ")}
-	}
-	return err
-}
 
 func (h *handler) find(ctx context.Context, q *request, phases ...upload.Phase) (*upload.Record, error) {
 	for u, err := range h.s.Find(ctx, upload.Query{Fingerprint: q.key, Phases: phases, Limit: 1, Near: q.near}) {

@@ -52,7 +52,7 @@ func (h *handler) mine(ctx context.Context, q *request) (*upload.Record, error) 
 	case u != nil:
 		return u, nil
 	}
-	if err := h.refused(ctx, q); err != nil {
+	if err := h.s.Refused(ctx, q.key); err != nil {
 		return nil, err
 	}
 	if u, err = h.done(ctx, q); err != nil || u != nil && !anew {

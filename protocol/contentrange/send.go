@@ -58,6 +58,9 @@ func (h *handler) mine(ctx context.Context, q *request) (*upload.Record, error) 
 		}
 		return u, err
 	}
+	if u == nil && !q.start && q.Start > 0 {
+		return nil, h.s.Refused(ctx, q.key)
+	}
 	if u == nil || !q.start && !differs(u, q.total) {
 		return u, nil
 	}
