@@ -19,6 +19,7 @@ type metrics struct {
 	bytes    prometheus.Counter
 	open     prometheus.Gauge
 	panics   prometheus.Counter
+	hooks    *prometheus.CounterVec // by turn, outcome
 }
 
 func newMetrics() *metrics {
@@ -39,8 +40,11 @@ func newMetrics() *metrics {
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "muleteer_panics_total", Help: "Requests that ended in a panic.",
 		}),
+		hooks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "muleteer_hook_calls_total", Help: "What hooks were asked and told, every attempt, by turn and outcome: ok, refused, failed.",
+		}, []string{"turn", "outcome"}),
 	}
-	m.registry.MustRegister(m.uploads, m.requests, m.bytes, m.open, m.panics,
+	m.registry.MustRegister(m.uploads, m.requests, m.bytes, m.open, m.panics, m.hooks,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

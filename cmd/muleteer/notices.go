@@ -52,10 +52,11 @@ func (n notices) check() error {
 	return err
 }
 
-// form is the language of the receiver.
-func (n notices) form(s storage) hook.Form {
+// form is the language of the receiver; files appear in a store, as --store says
+// it.
+func (n notices) form(store string) hook.Form {
 	if n.Format == "tusd" {
-		return hook.Tusd{Storage: s.tusd}
+		return hook.Tusd{Storage: func(key string) map[string]string { return tusdStorage(store, key) }}
 	}
 	return hook.Ours{}
 }
@@ -81,7 +82,7 @@ func (n notices) turns() ([]upload.Kind, error) {
 			return nil, errors.New("--hook-events post-receive: how an upload proceeds is not told; its client knows, and /uploads/ID does")
 		case i < 0:
 			return nil, fmt.Errorf("--hook-events %q is not known: there are %v", name, upload.Kinds())
-		case n.form(storage{}).Name(upload.Kinds()[i]) == "":
+		case n.form("").Name(upload.Kinds()[i]) == "":
 			return nil, fmt.Errorf("--hook-events %s: --hook-format tusd has no word for it", name)
 		}
 		kinds = append(kinds, upload.Kinds()[i])
@@ -150,7 +151,7 @@ func (n notices) allowed() (networks []netip.Prefix, err error) {
 }
 
 // install has a service tell and ask who is to be. The settings were checked.
-func (n notices) install(s *upload.Service, where storage, m *metrics) error {
+func (n notices) install(s *upload.Service, store string, m *metrics) error {
 	if !n.given() {
 		return nil
 	}
@@ -161,7 +162,7 @@ func (n notices) install(s *upload.Service, where storage, m *metrics) error {
 	if s.Turns, err = n.turns(); err != nil {
 		return err
 	}
-	s.Hook = m.hooked(hook.New(sender, n.form(where)))
+	s.Hook = m.hooked(hook.New(sender, n.form(store)))
 	s.Tries = time.Duration(n.Tries)
 	return nil
 }
@@ -176,19 +177,15 @@ func (n notices) noticed(next http.Handler) http.Handler {
 	})
 }
 
-// tusd tells where a finished file is, in the words of tusd's stores.
-func (s storage) tusd(key string) map[string]string {
-	where := s.Store
-	if where == "" {
-		where = defaultStore
-	}
-	switch kind, rest := scheme(where); kind {
+// tusdStorage tells where a finished file is, in the words of tusd's stores.
+func tusdStorage(store, key string) map[string]string {
+	switch kind, rest := scheme(store); kind {
 	case "", "file":
 		if path, err := filepath.Abs(filepath.Join(rest, filepath.FromSlash(key))); err == nil {
 			return map[string]string{"Type": "filestore", "Path": path}
 		}
 	case "s3":
-		if u, err := url.Parse(where); err == nil {
+		if u, err := url.Parse(store); err == nil {
 			if prefix := strings.Trim(u.Path, "/"); prefix != "" {
 				key = prefix + "/" + key
 			}

@@ -326,7 +326,7 @@ func TestWhereTusdFindsFiles(t *testing.T) {
 		"s3://bucket/pre/fix/?region=eu1": "map[Bucket:bucket Key:pre/fix/a/b.txt Type:s3store]",
 		"mem:":                            "map[]",
 	} {
-		if got := fmt.Sprint(storage{Store: where}.tusd("a/b.txt")); got != want {
+		if got := fmt.Sprint(tusdStorage(where, "a/b.txt")); got != want {
 			t.Errorf("%s: %s, want %s", where, got, want)
 		}
 	}
@@ -389,5 +389,23 @@ func TestOutbox(t *testing.T) {
 	_, text = do(t, "GET", base+"/metrics", "")
 	if !strings.Contains(text, `muleteer_events{state="dead"} 0`) {
 		t.Error("the metrics do not tell of events")
+	}
+}
+
+// Every endpoint has its own receiver, and may get another one while the server
+// runs.
+func TestReceiversOfEndpoints(t *testing.T) {
+	t.Parallel()
+	h, _ := testHouse(t, func(s *settings) { s.Notices.Program = "cat" })
+	other := h.settings.Target
+	other.Notices = notices{URL: "https://example.org", Format: "tusd"}
+	for range 2 {
+		a, err := h.annexe("photos", other, h.kept, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(a.service.Turns) != 4 || len(h.service.Turns) != 2 {
+			t.Errorf("%v %v", a.service.Turns, h.service.Turns)
+		}
 	}
 }

@@ -20,6 +20,7 @@ type kept struct {
 	store.Store
 	State            state.State
 	memory           *store.Budget                             // for bodies on their way; nil: no bound
+	place            string                                    // of the store, as --store says it
 	storeAt, stateAt string                                    // for people
 	keyAt            string                                    // the file of the server's own key; "": it has none
 	probe            func(ctx context.Context) (string, error) // tells what the store can do; nil where nobody has to ask
@@ -93,6 +94,7 @@ func (s storage) openStore(ctx context.Context, k *kept) error {
 	if where == "" {
 		where = defaultStore
 	}
+	k.place = where
 	kind, rest := scheme(where)
 	switch kind {
 	case "mem", "memory":

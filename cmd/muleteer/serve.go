@@ -113,7 +113,7 @@ func (h *house) begin(before *house) (err error) {
 	if before != nil {
 		s.Succeed(before.service)
 	}
-	if err := h.settings.Notices.install(s, h.settings.Storage, h.metrics); err != nil {
+	if err := h.settings.Notices.install(s, h.kept.place, h.metrics); err != nil {
 		return err
 	}
 	h.service = s

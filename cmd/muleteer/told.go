@@ -12,10 +12,6 @@ import (
 
 // hooked counts what a hook was asked and told, and how that ended.
 func (m *metrics) hooked(h upload.Hook) upload.Hook {
-	calls := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "muleteer_hook_calls_total", Help: "What hooks were asked and told, every attempt, by turn and outcome: ok, refused, failed.",
-	}, []string{"turn", "outcome"})
-	m.registry.MustRegister(calls)
 	return func(ctx context.Context, t upload.Turn) (upload.Verdict, error) {
 		v, err := h(ctx, t)
 		outcome := "ok"
@@ -25,7 +21,7 @@ func (m *metrics) hooked(h upload.Hook) upload.Hook {
 		case err != nil:
 			outcome = "failed"
 		}
-		calls.WithLabelValues(string(t.Kind), outcome).Inc()
+		m.hooks.WithLabelValues(string(t.Kind), outcome).Inc()
 		return v, err
 	}
 }

@@ -23,7 +23,7 @@ func (s *socket) finish(session, id string) {
 			u, err := s.h.s.Settle(s.ctx, id)
 			switch {
 			case err == nil && u.Phase >= upload.Held:
-				s.announce(session)
+				s.announce(session, u)
 				return
 			case s.ctx.Err() != nil:
 				return
@@ -38,13 +38,17 @@ func (s *socket) finish(session, id string) {
 	})
 }
 
-// announce tells a client of a success.
-func (s *socket) announce(session string) {
+// announce tells a client of a success, and what the application has said of it.
+func (s *socket) announce(session string, u *upload.Record) {
+	var said []any
+	if u.Meta.Answer != nil && len(u.Meta.Answer.Fields) > 0 {
+		said = append(said, u.Meta.Answer.Fields)
+	}
 	for _, wait := range rests() {
 		if !s.flushed() || !s.sleep(wait) {
 			return
 		}
-		s.tell("upload_success_" + session)
+		s.tell("upload_success_"+session, said...)
 	}
 }
 

@@ -2,12 +2,15 @@ package socketio_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -66,6 +69,44 @@ func TestSuccessComesLate(t *testing.T) {
 				t.Errorf("success %d comes %v after the acknowledgement", i, after)
 			}
 		}
+	})
+}
+
+// TestHook: what the application says of a finished file comes with its success,
+// why it was refused with its error, and while nobody answers there is neither.
+func TestHook(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, h *house, w wire) {
+		var yes atomic.Bool
+		asked := make(chan bool, 100)
+		h.Hook = func(_ context.Context, turn upload.Turn) (v upload.Verdict, err error) {
+			if turn.Kind != upload.Completing {
+				return v, nil
+			}
+			asked <- true
+			if !yes.Load() {
+				return v, errors.New("the scanner is away")
+			}
+			return upload.Verdict{Answer: &upload.Answer{Fields: map[string]string{"order": "7"}}}, nil
+		}
+		session := begin(t, w, "a")
+		w.send(t, chunk(session, 1, nil, true, "")...)
+		want(t, w, "431[]")
+		<-asked
+		<-asked // by itself
+		yes.Store(true)
+		want(t, w, `42["upload_success_`+session+`",{"order":"7"}]`)
+	})
+	everywhere(t, func(t *testing.T, h *house, w wire) {
+		h.Hook = func(_ context.Context, turn upload.Turn) (v upload.Verdict, err error) {
+			if turn.Kind == upload.Completing {
+				err = &upload.Refusal{Reason: "No cats, please."}
+			}
+			return v, err
+		}
+		session := begin(t, w, "a")
+		w.send(t, chunk(session, 1, nil, true, "")...)
+		want(t, w, `42["upload_error_`+session+`","No cats, please."]`)
 	})
 }
 
