@@ -176,10 +176,18 @@ func (s *Service) Refused(ctx context.Context, fingerprint string) error {
 			return err
 		}
 		if u.Phase == Gone && u.Meta.Refused != "" && s.now().Sub(u.Touched) < refusedFor {
-			return &Refusal{Reason: strings.TrimPrefix(u.Meta.Refused, ErrRefused.Error()+": ")}
+			return &Refusal{Status: u.Meta.RefusedAs, Reason: strings.TrimPrefix(u.Meta.Refused, ErrRefused.Error()+": ")}
 		}
 	}
 	return nil
+}
+
+// refuse notes why an upload is refused, and by which status.
+func (u *Record) refuse(err error) {
+	u.Meta.Refused = err.Error()
+	if r := (*Refusal)(nil); errors.As(err, &r) {
+		u.Meta.RefusedAs = r.Status
+	}
 }
 
 // Fingerprint is Fingerprint for the caller, at this endpoint.

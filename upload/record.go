@@ -43,6 +43,7 @@ type Meta struct {
 	PartSize  int64             `json:"partSize,omitempty"`  // bytes of its numbered parts but the last, 0 until it is fixed
 	Number    int64             `json:"number,omitempty"`    // of a part that is kept until its place is known
 	Refused   string            `json:"refused,omitempty"`   // why a hook refused it, which is then gone
+	RefusedAs int               `json:"refusedAs,omitempty"` // with which status, 0 for the protocol's own
 	Answer    *Answer           `json:"answer,omitempty"`    // what a hook said at Completing, for the client
 	Pieces    []Piece           `json:"pieces,omitempty"`    // of the first and last bytes, while a hook may want them
 	Digests   map[string][]byte `json:"digests,omitempty"`   // what the whole file must have, see Digest; it never is Done without

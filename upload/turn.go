@@ -130,7 +130,7 @@ func (s *Service) accept(ctx context.Context, u *Record) error {
 		var err error
 		v, err = s.ask(ctx, u, k)
 		if errors.Is(err, ErrRefused) {
-			u.Meta.Refused = err.Error()
+			u.refuse(err)
 			return cmp.Or(s.forget(ctx, u), err)
 		}
 		if err != nil {
@@ -248,7 +248,7 @@ func (t *taking) pass(ctx context.Context, u *Record, before Turn) error {
 		_, err := t.s.ask(ctx, u, k)
 		if errors.Is(err, ErrRefused) {
 			refused := func(u *Record) bool {
-				u.Meta.Refused = err.Error()
+				u.refuse(err)
 				return true
 			}
 			if e := t.s.end(ctx, u.ID, refused); e != nil && !errors.Is(e, ErrGone) {
