@@ -224,3 +224,49 @@ func TestOwnKey(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestEndpointPermission: each endpoint has its own, by what the file says or
+// else that of the first one; none is open by an oversight.
+func TestEndpointPermission(t *testing.T) {
+	t.Parallel()
+	house := func(file string) (*house, error) {
+		name := filepath.Join(t.TempDir(), "muleteer.yaml")
+		if err := os.WriteFile(name, []byte(file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		h, _ := tokenHouse(t, func(s *settings) { s.Listen, s.Storage.Config = list{"0.0.0.0:0"}, configFile(name) })
+		return h, h.furnish(t.Context(), nil)
+	}
+	if _, err := house("endpoints:\n  films:\n    token-secret: []\n"); err == nil || !strings.Contains(err.Error(), "nothing says who may upload") {
+		t.Errorf("an endpoint without a permission: %v", err)
+	}
+	h, err := house("endpoints:\n  films: {}\n  all:\n    token-secret: []\n    open: true\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := served(t, h)
+	first := tokenFor(t, "ann", time.Hour, nil)
+	films := tokenFor(t, "ann", time.Hour, func(c *access.Claims) { c.Endpoint = "films" })
+	for _, c := range []struct {
+		request string
+		status  int
+	}{
+		{"PUT /upload/x\nAuthorization: Bearer " + first, 200},
+		{"PUT /upload/x\nAuthorization: Bearer " + films, 403},
+		{"PUT /films/upload/x\nAuthorization: Bearer " + films, 200},
+		{"PUT /films/upload/x\nAuthorization: Bearer " + first, 403},
+		{"PUT /films/upload/x", 401},
+		{"PUT /u/" + films + "/films/upload/x", 200},
+		{"PUT /films/u/" + films + "/upload/x", 404},
+		{"PUT /u/" + films + "/upload/x", 403},
+		{"PUT /all/upload/x", 200},
+	} {
+		resp, body := raw(t, base, c.request, "abc")
+		if resp.StatusCode != c.status {
+			t.Errorf("%.30s: %d, want %d: %s", c.request, resp.StatusCode, c.status, body)
+		}
+		if strings.HasPrefix(c.request, "PUT /u/") && c.status == 200 && !strings.Contains(body, base+"/u/"+films+"/films/files/") {
+			t.Errorf("%.30s: its links are elsewhere: %s", c.request, body)
+		}
+	}
+}

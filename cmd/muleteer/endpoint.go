@@ -69,6 +69,9 @@ func (s *settings) endpoints() (map[string]endpoint, error) {
 		if err := e.check(s); err != nil {
 			return nil, fmt.Errorf("endpoint %s: %w", name, err)
 		}
+		if !e.Allow.Open && !e.Allow.asks(s.TLS.ClientCA != "") && s.shared() {
+			return nil, fmt.Errorf("endpoint %s: nothing says who may upload there, and it can be reached from other machines: give it a key for tokens, or open: true if it is everybody", name)
+		}
 		all[name] = e
 	}
 	return all, nil

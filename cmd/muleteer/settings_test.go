@@ -122,6 +122,7 @@ func TestWrongSettings(t *testing.T) {
 		{name: "second address", args: []string{"--listen", "127.0.0.1:0,[::]:8080"}, want: "--open"},
 		{name: "issuer without a key", args: []string{"--token-issuer", "x"}, want: "--token-secret-file"},
 		{name: "asked and open", args: []string{"--auth-url", "http://app/", "--open"}, want: "leave one of them out"},
+		{name: "cookies for all pages", args: []string{"--auth-url", "http://app/", "--cors", "*"}, want: "name the origins"},
 		{name: "application", args: []string{"--auth-url", "app"}, want: "https://app.example.org"},
 		{name: "key set", args: []string{"--token-jwks", "ftp://app/"}, want: "https://app.example.org"},
 		{name: "header of no proxy", args: []string{"--auth-header", "X-User"}, want: "--trusted-proxy"},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"mime"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,6 +52,9 @@ func (t *Target) check(s *settings) error {
 		if err != nil || len(parameters) > 0 || !strings.Contains(plain, "/") || strings.Contains(plain, "*") {
 			return fmt.Errorf("--types %q is no media type: write image/png, or image/* for all images", kind)
 		}
+	}
+	if slices.Contains(t.Cors, "*") && (t.Allow.AuthURL != "" || t.Allow.AuthHeader != "") {
+		return errors.New("--cors * lets every page use what browsers send by themselves, as cookies, and an application or a proxy goes by those: name the origins")
 	}
 	if err := t.Allow.check(s.Proxies, s.TLS.ClientCA != ""); err != nil {
 		return err
