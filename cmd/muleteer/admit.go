@@ -39,10 +39,25 @@ func (h *house) admitted(p place) http.Handler {
 	})
 }
 
+// foreign tells whether a page of another site has a browser ask, which --cors
+// may permit.
+func foreign(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "cross-site", "same-site":
+		return true
+	}
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return false
+	}
+	u, err := url.Parse(origin)
+	return err != nil || u.Host != r.Host
+}
+
 // local lets who is at this machine manage uploads, as the application would,
 // where nobody has to be known.
 func (h *house) local(r *http.Request, who upload.Principal) upload.Principal {
-	if !h.settings.Allow.asks(h.settings.TLS.ClientCA != "") && access.WayOf(r).Local {
+	if !h.settings.Allow.asks(h.settings.TLS.ClientCA != "") && access.WayOf(r).Local && !foreign(r) {
 		who.Verbs = upload.Verbs()
 	}
 	return who

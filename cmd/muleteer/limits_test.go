@@ -120,7 +120,7 @@ func TestLimitsOverTheWire(t *testing.T) {
 // has to be confirmed can be.
 func TestManage(t *testing.T) {
 	t.Parallel()
-	h, _ := testHouse(t, func(s *settings) { s.Quarantine, s.Confirm = true, span(time.Hour) })
+	h, _ := testHouse(t, func(s *settings) { s.Quarantine, s.Confirm, s.Cors = true, span(time.Hour), list{"*"} })
 	url := served(t, h)
 	resp, _ := do(t, "POST", url+"/tus/", "hello", "Tus-Resumable", "1.0.0", "Upload-Length", "5", "Content-Type", "application/offset+octet-stream")
 	at := resp.Header.Get("Location")
@@ -132,6 +132,7 @@ func TestManage(t *testing.T) {
 		t.Errorf("in quarantine, its client is told %d, offset %q", resp.StatusCode, resp.Header.Get("Upload-Offset"))
 	}
 	stranger := []string{"X-Forwarded-For", "192.0.2.1"}
+	page := []string{"Origin", "https://friend.example"}
 	for _, c := range []struct {
 		method, path string
 		headers      []string
@@ -140,6 +141,8 @@ func TestManage(t *testing.T) {
 	}{
 		{"GET", "/files/" + id, stranger, 404, ""},
 		{"POST", "/uploads/" + id + "/release", stranger, 403, ""},
+		{"POST", "/uploads/" + id + "/release", page, 403, ""},
+		{"GET", "/events", page, 403, ""},
 		{"POST", "/uploads/" + id + "/confirm", nil, 404, "not complete"},
 		{"GET", "/uploads/" + id + "/release", nil, 405, ""},
 		{"POST", "/uploads/" + id + "/eat", nil, 404, ""},
