@@ -21,8 +21,8 @@ export function heard(i: Item, a: Answer, f: Flight | undefined, crc = 0n): void
   good(i, f);
   if (!whole) return f && f.start === f.end ? poll(i) : undefined;
   i._asked = true;
-  // A file that is held until somebody accepts it is not done.
-  if (whole.state !== "done") {
+  // A file that is held until somebody releases it needs nothing more from here.
+  if (!/done|held/.test(whole.state)) {
     i._pieces._missing = [];
     return poll(i);
   }

@@ -19,6 +19,7 @@ export function tell(item: UploadItem): string {
     case "waiting":
       return waits(item);
     case "done":
+      if (item.result?.state === "held") return `Sent, and waits for its release · ${size}`;
       return item.already ? `Was here already · ${size}` : `Done · ${size}`;
     case "failed":
       return item.error ? `${item.error.what} ${item.error.todo}` : "It did not arrive.";
