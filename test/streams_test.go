@@ -3,12 +3,9 @@ package test
 import (
 	"encoding/hex"
 	"fmt"
-	"io"
-	"net"
 	"path"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -39,7 +36,7 @@ func transports() map[string][]string {
 // streams is what is sent to one server.
 type streams struct {
 	*server
-	line *brittle
+	line *trial.Brittle
 	jobs []stream
 	want []string
 	seed uint64
@@ -48,14 +45,14 @@ type streams struct {
 func newStreams(t *testing.T) *streams {
 	t.Helper()
 	s := serve(t)
-	return &streams{server: s, line: newBrittle(t, s.Address), seed: seed(t)}
+	return &streams{server: s, line: trial.NewBrittle(t, s.Address), seed: seed(t)}
 }
 
 // add makes a file, to be sent as j says.
 func (s *streams) add(t *testing.T, size int, j stream) {
 	t.Helper()
 	u := newTruth(j.Name, trial.Noise(size, s.seed+uint64(len(s.jobs))))
-	j.File, j.URL = file(t, u), "http://"+s.line.address
+	j.File, j.URL = file(t, u), "http://"+s.line.Address
 	s.jobs = append(s.jobs, j)
 	s.want = append(s.want, j.Name+" "+hex.EncodeToString(u.sum[:]))
 }
@@ -128,9 +125,10 @@ func TestStreamsBreak(t *testing.T) {
 				s.add(t, 10*10_240, stream{Name: "broken.mp3", Version: version, Transports: way, Way: "plain", Wait: []int{1, 5, 6, 10}})
 				n := startScript(t, "streams.mjs", s.jobs)
 				for i := range 4 {
-					s.waits(t, n, i+1)
+					s.waits(t, n, "waiting", i+1, func() {})
 					if i%2 == 0 {
-						s.line.cut()
+						// Between two polls a break hits nothing, so there are more of them.
+						s.waits(t, n, "gone", i+1, s.line.Cut)
 						continue
 					}
 					s.Kill() // which breaks the line, too
@@ -145,16 +143,18 @@ func TestStreamsBreak(t *testing.T) {
 	}
 }
 
-// waits waits until a client has come to a break.
-func (s *streams) waits(t *testing.T, n *node, count int) {
+// waits waits until a client has told something so often, and does something
+// meanwhile.
+func (s *streams) waits(t *testing.T, n *node, what string, count int, meanwhile func()) {
 	t.Helper()
-	within(t, time.Minute, fmt.Sprintf("break %d", count), func() bool {
+	within(t, time.Minute, fmt.Sprintf("%s %d", what, count), func() bool {
+		meanwhile()
 		if n.Ended() {
 			t.Fatalf("node ended: %s", n.out)
 		}
 		found := 0
 		for _, e := range n.events(t) {
-			if e.Event == "waiting" {
+			if e.Event == what {
 				found++
 			}
 		}
@@ -176,11 +176,11 @@ func TestStreamsServerDies(t *testing.T) {
 				for i, least := range []int64{1 << 20, 3 << 20, 6 << 20} {
 					n.accepts(t, least)
 					if i%2 == 1 {
-						s.line.cut()
+						s.line.Cut()
 						continue
 					}
 					s.Kill()
-					s.line.cut()
+					s.line.Cut()
 					if err := s.Start(); err != nil {
 						t.Fatal(err)
 					}
@@ -220,71 +220,5 @@ func TestStreamsSuccessAfterTheEnd(t *testing.T) {
 				s.arrived(t)
 			})
 		}
-	}
-}
-
-// brittle is a line to a server that can be cut.
-type brittle struct {
-	address string
-
-	mu    sync.Mutex
-	conns map[net.Conn]struct{}
-}
-
-func newBrittle(t *testing.T, server string) *brittle {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &brittle{address: l.Addr().String(), conns: map[net.Conn]struct{}{}}
-	var open sync.WaitGroup
-	open.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			s, err := net.Dial("tcp", server)
-			if err != nil {
-				c.Close()
-				continue
-			}
-			b.mu.Lock()
-			b.conns[c], b.conns[s] = struct{}{}, struct{}{}
-			b.mu.Unlock()
-			for _, pair := range [][2]net.Conn{{c, s}, {s, c}} {
-				open.Go(func() {
-					_, _ = io.Copy(pair[0], pair[1]) // it ends as it likes
-					b.forget(pair[0], pair[1])
-				})
-			}
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		b.cut()
-		open.Wait()
-	})
-	return b
-}
-
-// cut ends all connections.
-func (b *brittle) cut() {
-	b.mu.Lock()
-	all := b.conns
-	b.conns = map[net.Conn]struct{}{}
-	b.mu.Unlock()
-	for c := range all {
-		c.Close()
-	}
-}
-
-func (b *brittle) forget(conns ...net.Conn) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, c := range conns {
-		c.Close()
-		delete(b.conns, c)
 	}
 }

@@ -22,8 +22,9 @@ import (
 //go:embed dist
 var dist embed.FS
 
-// Dist has what is built: client.js, client.d.ts, box.js, resumable.js, page.js,
-// page.css and index.html, and what belongs to Demo.
+// Dist has what is built: client.js, client.d.ts, streams.js, box.js,
+// resumable.js, page.js, page.css and index.html, and what belongs to Demo and to
+// the page at /streams.
 func Dist() fs.FS {
 	sub, err := fs.Sub(dist, "dist")
 	if err != nil {
@@ -54,7 +55,8 @@ type asset struct {
 // site is the page and all that it loads, by path.
 type site map[string]*asset
 
-// Handler serves the page at "/" and its assets below "/assets/": by a name
+// Handler serves the page at "/", the one that sends over a socket at "/streams",
+// and their assets below "/assets/": by a name
 // with a hash, which browsers keep for ever, and by the plain name, for pages
 // of others. It answers GET and HEAD, and may be called concurrently.
 func Handler(o Options) http.Handler {
@@ -66,7 +68,7 @@ func Handler(o Options) http.Handler {
 	}
 	for _, e := range entries {
 		if e.IsDir() {
-			continue // what Demo serves
+			continue // what Demo serves, and the page at /streams
 		}
 		body, err := fs.ReadFile(Dist(), e.Name())
 		if err != nil {
@@ -84,6 +86,17 @@ func Handler(o Options) http.Handler {
 	}
 	if page, err := fs.ReadFile(Dist(), "index.html"); err == nil {
 		s["/"] = newAsset("index.html", fill(page, o, hashed))
+	}
+	for at, name := range map[string]string{
+		"/streams":                 "streams/index.html",
+		"/assets/streams/page.js":  "streams/page.js",
+		"/assets/streams/page.css": "streams/page.css",
+	} {
+		body, err := fs.ReadFile(Dist(), name)
+		if err != nil {
+			panic(err) // it is embedded
+		}
+		s[at] = newAsset(path.Base(name), body)
 	}
 	return s
 }

@@ -24,6 +24,7 @@ func (h *house) announce(ctx context.Context, w io.Writer, listeners []net.Liste
 	line("├─", "Upload page", base+"/")
 	line("├─", "tus", base+"/tus/        (also at /files/)")
 	line("├─", "PUT, curl -T", base+"/upload/     (Content-Range, forms)")
+	line("├─", "Socket.IO", base+"/streams      (a page; the socket is at /socket.io/)")
 	line("├─", "Uploads", base+"/uploads     (JSON; files at /files/ID)")
 	line("├─", "Metrics", base+"/metrics")
 	for _, e := range h.all()[1:] {

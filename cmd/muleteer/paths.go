@@ -57,6 +57,7 @@ func (h *house) places() []place {
 		{"/readyz", "health", crossing{}, only(http.HandlerFunc(h.ready))},
 		{"/metrics", "metrics", crossing{}, only(h.metrics.handler())},
 		{"/assets/", "page", crossing{}, only(page)},
+		{"/streams", "page", crossing{}, h.welcomed(only(page))},
 		{"/", "page", crossing{}, h.welcomed(only(newHome(h.settings, page)))},
 	}...)
 }

@@ -47,8 +47,12 @@ func (s *socket) chunk(id string, arg []byte, binary bool, ack int64) error {
 	if err == nil && p.SHA256 != "" {
 		sum, err = digest(p.SHA256)
 	}
+	var more []failure
+	if p.Offset != nil {
+		more = []failure{{Ack: ack}}
+	}
 	if err != nil {
-		return s.fail(id, err)
+		return s.fail(id, err, more...)
 	}
 	s.awaited = func(r io.Reader) error {
 		a := newAttachment(s, r, sum != nil)
@@ -63,7 +67,7 @@ func (s *socket) chunk(id string, arg []byte, binary bool, ack int64) error {
 		case a.failed != nil:
 			return a.failed // the client has gone
 		case err != nil && (u == nil || !full(u) || !passing(err)):
-			return s.fail(id, err)
+			return s.fail(id, err, more...)
 		}
 		if !full(u) {
 			s.told(u, &p, a, ack)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/muleteer/muleteer/extent"
@@ -46,13 +47,15 @@ func (s *socket) begin(arg []byte, ack int64) error {
 	s.hold(true)
 	defer s.hold(false)
 	u, err := s.start(&b)
-	if err != nil {
+	switch more := b.Size != nil || b.Resume; {
+	case err != nil && more:
+		return s.fail(*b.ID, err, failure{Ack: ack})
+	case err != nil:
 		return s.fail(*b.ID, err)
-	}
-	if b.Size == nil && !b.Resume {
-		s.acknowledge(ack)
-	} else {
+	case more:
 		s.acknowledge(ack, s.standing(u))
+	default:
+		s.acknowledge(ack)
 	}
 	if full(u) {
 		s.finish(*b.ID, u.ID)
@@ -121,7 +124,7 @@ func (s *socket) cancel(id string, ack int64) error {
 		err = s.h.s.Remove(s.ctx, u.ID)
 	}
 	if err != nil && !errors.Is(err, upload.ErrNotFound) && !errors.Is(err, upload.ErrGone) {
-		return s.fail(id, err)
+		return s.fail(id, err, failure{Ack: ack})
 	}
 	s.acknowledge(ack)
 	return nil
@@ -172,14 +175,38 @@ func sessionID(id string) bool {
 // nameLimit is how many bytes of a session's id are repeated to who sent it.
 const nameLimit = 256
 
+// failure is what a client that said more is told beside the sentence.
+type failure struct {
+	Status int   `json:"status"` // as HTTP has it
+	Ack    int64 `json:"ack"`    // what it waits for in vain, -1 for nothing
+}
+
 // fail tells a client that something failed. It is not acknowledged, or the
 // client would send on.
-func (s *socket) fail(id string, err error) error {
+func (s *socket) fail(id string, err error, more ...failure) error {
 	if len(id) > nameLimit {
 		return errRequest
 	}
-	s.tell("upload_error_"+id, s.sentence(err))
+	args := []any{s.sentence(err)}
+	for _, f := range more {
+		f.Status = status(err)
+		args = append(args, f)
+	}
+	s.tell("upload_error_"+id, args...)
 	return nil
+}
+
+// status is what HTTP would say of an error: a file that has become another one,
+// and one that is being finished, are known by it.
+func status(err error) int {
+	switch known, _ := wire.Status(err); {
+	case errors.Is(err, upload.ErrSize):
+		return http.StatusConflict
+	case errors.Is(err, upload.ErrBusy), errors.Is(err, upload.ErrExists):
+		return http.StatusServiceUnavailable
+	default:
+		return known
+	}
 }
 
 // sentence says what happened and what to do. It is this protocol's table of

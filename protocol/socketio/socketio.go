@@ -18,8 +18,9 @@
 // file once the file is whole. A chunk may have its offset; then several may be
 // under way at once, in any order, and the acknowledgement is {offset}. It may
 // have its length, and sha256 (hexadecimal or base64) or crc64nvme (base64): then
-// it counts as a whole or not at all. The event upload_cancel_ID removes an
-// upload.
+// it counts as a whole or not at all. What fails has a second argument then,
+// {status, ack}: what HTTP would say, and what is not acknowledged. The event
+// upload_cancel_ID removes an upload.
 //
 // Nothing of a chunk is kept in memory but a small buffer: the socket is read
 // as fast as the store takes the bytes, and one packet after the other.

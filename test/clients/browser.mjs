@@ -38,6 +38,10 @@ const orders = {
   async press({ page: name, button }) {
     await pages.get(name).page.locator(button).dispatchEvent("click");
   },
+  /** see waits for a text. */
+  async see({ page: name, text }) {
+    await pages.get(name).page.getByText(text, { exact: true }).waitFor();
+  },
   /** next waits for what the page tells. */
   async next({ page: name }) {
     return await pages.get(name).page.evaluate(() => next());

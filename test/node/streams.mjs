@@ -3,6 +3,7 @@
 // of JSON:
 //   {job, event: "acknowledged", accepted}  so many bytes were acknowledged
 //   {job, event: "waiting"}                 it waits for the line to break
+//   {job, event: "gone"}                    which it did
 //   {job, event: "done"}                    success was heard
 //   {job, event: "failed", message}         upload_error, or worse
 import { createHash, randomBytes } from 'node:crypto'
@@ -41,7 +42,8 @@ async function plain(io, job) {
       if (job.wait?.includes(i)) {
         const broken = new Promise((ok) => socket.once('disconnect', ok))
         tell({ job: job.name, event: 'waiting' })
-        await broken // and what is sent now waits for the next connection
+        await broken
+        tell({ job: job.name, event: 'gone' }) // what is sent now waits for the next connection
       }
       await answered(`upload_chunk_${id}`, { chunk: content.subarray(i * usual, (i + 1) * usual), last: i === count })
       tell({ job: job.name, event: 'acknowledged', accepted: Math.min((i + 1) * usual, content.length) })

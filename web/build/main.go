@@ -27,6 +27,11 @@ func outputs() []output {
 	return []output{
 		{"client.js", "src/index.ts", split}, // and the parts that it loads when it needs them
 		{"client.d.ts", "src/types.ts", declare},
+		{"streams.js", "src/streams/index.ts", bundle},
+		{"streams.d.ts", "src/streams.d.ts", text},
+		{"streams/page.js", "src/streams/page/page.ts", bundle},
+		{"streams/page.css", "src/streams/page/page.css", bundle},
+		{"streams/index.html", "src/streams/page/index.html", text},
 		{"box.js", "src/box/box.ts", bundle},
 		{"box.d.ts", "src/element.d.ts", text},
 		{"resumable.js", "src/resumable/index.ts", bundle},

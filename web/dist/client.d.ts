@@ -187,6 +187,11 @@ export interface Options {
   timeout?: number;
   /** Compute checksums in a web worker; default true. Without one, this thread does it. */
   webWorker?: boolean;
+  /**
+   * How requests are sent; default XMLHttpRequest, or fetch where there is none.
+   * `streams()` of "muleteer-client/streams" sends them over Socket.IO.
+   */
+  send?: (c: Call) => Promise<Answer>;
   /** Remembers unfinished uploads; default IndexedDB where there is one; null remembers nothing. */
   memory?: Memory | null;
   messages?: Partial<Messages>;
@@ -401,6 +406,37 @@ export interface UploaderConstructor {
   readonly support: boolean;
   /** The features that are missing, by name; empty if support is true. */
   readonly missing: readonly string[];
+}
+
+/** What streams() may be told. */
+export interface StreamsOptions {
+  /** A connection that is not used for so many milliseconds is closed; default 60 s. */
+  idle?: number;
+}
+
+/** An answer to a request. */
+export interface Answer {
+  /** 0: there was none. */
+  status: number;
+  header(name: string): string | null;
+  text: string;
+  /** The token that the request had. */
+  token?: string | undefined;
+  /** It came from an address that fails, and there is another one. */
+  elsewhere?: boolean | undefined;
+}
+
+/** One request. */
+export interface Call {
+  method: string;
+  url: string;
+  headers: Record<string, string>;
+  body?: Uint8Array<ArrayBuffer> | undefined;
+  credentials?: boolean | undefined;
+  /** Milliseconds for which nothing may move. */
+  timeout: number;
+  signal?: AbortSignal | undefined;
+  progress?: ((bytes: number) => void) | undefined;
 }
 
 export declare const Uploader: UploaderConstructor;

@@ -34,7 +34,7 @@ export class Addresses {
   }
 
   /** What became of a request that was begun then; true if another address can be tried at once. */
-  _told(a: Address, well: boolean, since: number): boolean {
+  _told(a: Address, well: unknown, since: number): boolean {
     if (well) a.failures = a.until = 0;
     // Requests that failed together are one failure.
     else if (a.until <= since) a.until = performance.now() + this._kit._backOff(++a.failures + 2, this._longest);

@@ -63,12 +63,11 @@ export class Calls {
     const all = this._addresses;
     const address = all?._next();
     const url = (address?.url ?? this._targets[0]) + encodeURIComponent(item.name) + (query && "?" + query);
-    const credentials = !!o.withCredentials;
-    const a = await send({ method, url, headers, body, credentials, timeout, signal, progress });
+    const a = await (o.send ?? send)({ method, url, headers, body, credentials: o.withCredentials, timeout, signal, progress });
     const date = Date.parse(a.header("Date") ?? "");
     if (date) this._ahead = date - now();
     const well = [204, 308, 401, 413].includes(a.status) || own(a) || json(a);
-    return { ...a, token, elsewhere: !signal?.aborted && all?._told(address!, !!well, since) };
+    return { ...a, token, elsewhere: !signal?.aborted && all?._told(address!, well, since) };
   }
 
   /** By more than five minutes against the server's, as it was heard last. */

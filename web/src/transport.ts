@@ -1,33 +1,14 @@
 // One request and its answer. Browsers send by XMLHttpRequest, which tells how
 // much has left; workers without it and Node by fetch, which is loaded there.
 
-export interface Answer {
-  /** 0: there was none. */
-  status: number;
-  header(name: string): string | null;
-  text: string;
-  /** The token that the request had. */
-  token?: string | undefined;
-  /** It came from an address that fails, and there is another one. */
-  elsewhere?: boolean | undefined;
-}
+import type { Answer, Call } from "./types.js";
 
-export interface Call {
-  method: string;
-  url: string;
-  headers: Record<string, string>;
-  body?: Uint8Array<ArrayBuffer> | undefined;
-  credentials: boolean;
-  /** Milliseconds for which nothing may move. */
-  timeout: number;
-  signal?: AbortSignal | undefined;
-  progress?: ((bytes: number) => void) | undefined;
-}
+export type { Answer, Call };
 
 export const none: Answer = { status: 0, header: () => null, text: "" };
 
 export const send = async (c: Call): Promise<Answer> =>
-  typeof XMLHttpRequest === "function" ? byXHR(c) : (await import("./fetch.js")).byFetch(c);
+  globalThis.XMLHttpRequest ? byXHR(c) : (await import("./fetch.js")).byFetch(c);
 
 function byXHR(c: Call): Promise<Answer> {
   return new Promise((done) => {
@@ -42,7 +23,7 @@ function byXHR(c: Call): Promise<Answer> {
       done(a);
     };
     x.open(c.method, c.url);
-    x.withCredentials = c.credentials;
+    x.withCredentials = c.credentials!;
     for (const name in c.headers) x.setRequestHeader(name, c.headers[name]!);
     // A listener makes a preflight of a request to another origin, so a query has none.
     if (c.body) {
