@@ -7,6 +7,7 @@
 //	muleteer token, link       let others upload, or read
 //	muleteer events            lists and replays what could not be told
 //	muleteer check             compares what is recorded with what is kept
+//	muleteer health            tells whether a server takes uploads
 package main
 
 import (
@@ -35,6 +36,7 @@ type commands struct {
 	Link    linkCommand    `cmd:"" help:"Make a link by which anybody can read a finished file for a while."`
 	Events  eventsCommand  `cmd:"" help:"List events that are not delivered, and have them tried again."`
 	Check   checkCommand   `cmd:"" help:"Compare what is recorded with what is kept. The server must not run."`
+	Health  healthCommand  `cmd:"" help:"Ask a server whether it takes uploads; for containers."`
 	Version versionCommand `cmd:"" help:"Tell the version."`
 }
 
@@ -116,7 +118,7 @@ func newParser(grammar *commands, c console) (*kong.Kong, error) {
 		kong.Description("Uploads that survive anything. “muleteer serve” is all it takes to begin."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Writers(c.out, c.err),
-		kong.Vars{"key": string(upload.DefaultKey)},
+		kong.Vars{"key": string(upload.DefaultKey), "address": defaultAddress},
 		kong.Resolvers(olderNames),
 	)
 }
