@@ -187,6 +187,9 @@ func (h *house) isHere(r *http.Request) bool {
 	if loopback(host) || strings.HasSuffix(host, ".localhost") {
 		return true
 	}
+	if slices.ContainsFunc(h.settings.TLS.ACME.Hosts, func(name string) bool { return strings.EqualFold(name, host) }) {
+		return true
+	}
 	public, err := url.Parse(h.settings.PublicURL)
 	return err == nil && public.Hostname() != "" && host == strings.ToLower(public.Hostname())
 }

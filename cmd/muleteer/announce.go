@@ -17,7 +17,11 @@ func (h *house) announce(ctx context.Context, w io.Writer, listeners []net.Liste
 	}
 	fmt.Fprintf(w, "muleteer %s  state %s  store %s%s\n", release, h.kept.stateAt, h.kept.storeAt, space)
 	base := strings.TrimSuffix(s.PublicURL, "/")
-	if base == "" {
+	hosts := s.TLS.ACME.Hosts
+	switch {
+	case base == "" && len(hosts) > 0:
+		base = "https://" + hosts[0]
+	case base == "":
 		base = h.address(listeners[0])
 	}
 	line := func(branch, name, text string) { fmt.Fprintf(w, "%s %-16s%s\n", branch, name, text) }
@@ -32,6 +36,9 @@ func (h *house) announce(ctx context.Context, w io.Writer, listeners []net.Liste
 	}
 	for _, l := range listeners[1:] {
 		line("├─", "Also at", h.address(l)+"/")
+	}
+	if len(hosts) > 0 {
+		line("├─", "Certificates", fmt.Sprintf("for %s, by ACME: port 443 there has to lead to %s", strings.Join(hosts, ", "), listeners[0].Addr()))
 	}
 	limit := "any size"
 	if s.MaxSize > 0 {

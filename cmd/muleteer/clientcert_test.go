@@ -62,7 +62,7 @@ func TestClientCertificates(t *testing.T) {
 		s.TLS = encryption{Cert: filepath.Join(dir, "site.pem"), Key: filepath.Join(dir, "site.key"), ClientCA: authority}
 	})
 	var err error
-	if h.encrypted, err = h.settings.TLS.open(h.log); err != nil {
+	if h.encrypted, _, err = h.settings.TLS.open("", h.log); err != nil {
 		t.Fatal(err)
 	}
 	listeners, err := listen([]string{"127.0.0.1:0"})

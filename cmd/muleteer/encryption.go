@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -11,14 +12,16 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/crypto/acme"
 )
 
-// encryption is what the server needs to speak TLS itself. Certificates that
-// the server gets for itself (ACME) will be one more source beside the files,
-// behind certificates.
+// encryption is what the server needs to speak TLS itself: a certificate in
+// files, or an authority that gives one.
 type encryption struct {
-	Cert string `name:"tls-cert" yaml:"tls-cert" env:"MULETEER_TLS_CERT" placeholder:"FILE" help:"Speak https with the certificate in this PEM file, which is read again when it changes."`
-	Key  string `name:"tls-key" yaml:"tls-key" env:"MULETEER_TLS_KEY" placeholder:"FILE" help:"The key of --tls-cert, a PEM file too."`
+	Cert string    `name:"tls-cert" yaml:"tls-cert" env:"MULETEER_TLS_CERT" placeholder:"FILE" help:"Speak https with the certificate in this PEM file, which is read again when it changes."`
+	Key  string    `name:"tls-key" yaml:"tls-key" env:"MULETEER_TLS_KEY" placeholder:"FILE" help:"The key of --tls-cert, a PEM file too."`
+	ACME authority `embed:"" yaml:",inline"`
 	// ClientCA makes clients known by certificates; see permission.
 	ClientCA string `name:"tls-client-ca" yaml:"tls-client-ca" env:"MULETEER_TLS_CLIENT_CA" placeholder:"FILE" help:"Know clients by their certificates, if an authority in this PEM file vouches for them."`
 	HTTP2    bool   `name:"http2" yaml:"http2" env:"MULETEER_HTTP2" help:"Offer HTTP/2 too. Browsers then send everything over one connection, which is slower on long lines."`
@@ -30,15 +33,17 @@ func (e encryption) check() error {
 		return errors.New("--tls-cert is given without --tls-key: name the file of the key too")
 	case e.Cert == "" && e.Key != "":
 		return errors.New("--tls-key is given without --tls-cert: name the file of the certificate too")
-	case e.Cert == "" && e.ClientCA != "":
-		return errors.New("--tls-client-ca is given without --tls-cert: certificates are shown over TLS only")
-	case e.Cert == "" && e.HTTP2:
-		return errors.New("--http2 is given without --tls-cert: browsers speak HTTP/2 over TLS only")
+	case e.Cert != "" && len(e.ACME.Hosts) > 0:
+		return errors.New("--tls-cert and --acme are both given: either the certificate is in a file, or the server gets one")
+	case !e.on() && e.ClientCA != "":
+		return errors.New("--tls-client-ca is given without --tls-cert or --acme: certificates are shown over TLS only")
+	case !e.on() && e.HTTP2:
+		return errors.New("--http2 is given without --tls-cert or --acme: browsers speak HTTP/2 over TLS only")
 	}
-	return nil
+	return e.ACME.check()
 }
 
-func (e encryption) on() bool { return e.Cert != "" }
+func (e encryption) on() bool { return e.Cert != "" || len(e.ACME.Hosts) > 0 }
 
 // scheme is that of the server's own URLs.
 func (e encryption) scheme() string {
@@ -57,28 +62,40 @@ func (e encryption) protocols() *http.Protocols {
 	return p
 }
 
-// open returns how connections are encrypted; nil if they are not.
-func (e encryption) open(log *slog.Logger) (*tls.Config, error) {
+// open returns how connections are encrypted; nil if they are not. What the
+// server gets for itself is kept in a folder. Who has opened the listeners calls
+// begin.
+func (e encryption) open(folder string, log *slog.Logger) (config *tls.Config, begin func(context.Context), err error) {
+	begin = func(context.Context) {}
 	if !e.on() {
-		return nil, nil
+		return nil, begin, nil
 	}
-	c := &certificates{cert: e.Cert, key: e.Key, log: log}
-	if err := c.load(); err != nil {
-		return nil, err
+	config = &tls.Config{MinVersion: tls.VersionTLS12}
+	if len(e.ACME.Hosts) > 0 {
+		o, err := e.ACME.open(folder, log)
+		if err != nil {
+			return nil, nil, err
+		}
+		config.GetCertificate, config.NextProtos, begin = o.get, []string{acme.ALPNProto}, o.fetch
+	} else {
+		c := &certificates{cert: e.Cert, key: e.Key, log: log}
+		if err := c.load(); err != nil {
+			return nil, nil, err
+		}
+		config.GetCertificate = c.get
 	}
-	config := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}
 	if e.ClientCA != "" {
 		text, err := os.ReadFile(e.ClientCA)
 		if err != nil {
-			return nil, fmt.Errorf("--tls-client-ca %s cannot be read: %w; name a PEM file", e.ClientCA, reason(err))
+			return nil, nil, fmt.Errorf("--tls-client-ca %s cannot be read: %w; name a PEM file", e.ClientCA, reason(err))
 		}
 		// Who shows none is told so by an answer, and still sees the page.
 		config.ClientCAs, config.ClientAuth = x509.NewCertPool(), tls.VerifyClientCertIfGiven
 		if !config.ClientCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("--tls-client-ca %s has no certificate in it: name a PEM file", e.ClientCA)
+			return nil, nil, fmt.Errorf("--tls-client-ca %s has no certificate in it: name a PEM file", e.ClientCA)
 		}
 	}
-	return config, nil
+	return config, begin, nil
 }
 
 // certificates are a pair of files, as they are now.

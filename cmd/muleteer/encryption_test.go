@@ -109,7 +109,7 @@ func TestCertificateThatEnded(t *testing.T) {
 	}
 	log := new(bytes.Buffer)
 	e := encryption{Cert: name + ".pem", Key: name + ".key"}
-	if _, err := e.open(slog.New(slog.NewTextHandler(log, nil))); err != nil || !strings.Contains(log.String(), "too old") {
+	if _, _, err := e.open("", slog.New(slog.NewTextHandler(log, nil))); err != nil || !strings.Contains(log.String(), "too old") {
 		t.Errorf("%v, and it was told: %s", err, log)
 	}
 }
@@ -123,7 +123,7 @@ func overTLS(t *testing.T) (*house, *http.Server, *http.Client, string) {
 	}
 	h, _ := testHouse(t, func(s *settings) { s.TLS = encryption{Cert: name + ".pem", Key: name + ".key", HTTP2: true} })
 	var err error
-	if h.encrypted, err = h.settings.TLS.open(h.log); err != nil {
+	if h.encrypted, _, err = h.settings.TLS.open("", h.log); err != nil {
 		t.Fatal(err)
 	}
 	listeners, err := listen([]string{"127.0.0.1:0"})

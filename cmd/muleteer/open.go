@@ -164,6 +164,16 @@ func (s storage) stateURL(k *kept) (string, error) {
 	return "", &failure{exitUsage, fmt.Errorf("--state %s is not known: give a file, sqlite:///file or mem: instead", secretless(where))}
 }
 
+// certificatesAt is the folder of certificates that the server gets for itself,
+// beside the records; "" where these are in memory.
+func (s storage) certificatesAt() string {
+	k := new(kept)
+	if _, err := s.stateURL(k); err != nil || k.keyAt == "" {
+		return "" // open tells what is wrong
+	}
+	return strings.TrimSuffix(k.keyAt, ".key") + ".acme"
+}
+
 // close ends both; the state first, because it names what is in the store.
 func (k *kept) close() error {
 	if k.closed {

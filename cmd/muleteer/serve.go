@@ -29,7 +29,7 @@ func (k serveCommand) Run(ctx context.Context, c console) error {
 		return &failure{exitUsage, err}
 	}
 	log := newLog(c.err, s.Verbose)
-	encrypted, err := s.TLS.open(log)
+	encrypted, obtain, err := s.TLS.open(s.Storage.certificatesAt(), log)
 	if err != nil {
 		return err
 	}
@@ -60,6 +60,7 @@ func (k serveCommand) Run(ctx context.Context, c console) error {
 		return &failure{exitUsage, err}
 	}
 	h.announce(ctx, c.out, listeners)
+	obtain(ctx)
 	h.reread = func() (settings, error) { return reread(c) }
 	err = h.serve(ctx, listeners)
 	return errors.Join(err, kept.close())
