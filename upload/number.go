@@ -31,6 +31,9 @@ func (s *Service) WriteNumbered(ctx context.Context, id string, number int64, c 
 	if err != nil {
 		return u, err
 	}
+	if c.Len > s.limit(u) || u.Size >= 0 && c.Len > u.Size {
+		return u, ErrTooLarge // which must not be what the size of parts is fixed by
+	}
 	if number == 1 { // any other may be the last one, and shorter
 		if u, err = s.Amend(ctx, id, func(m *Meta) bool {
 			if m.PartSize > 0 || c.Len == 0 {
@@ -48,7 +51,7 @@ func (s *Service) WriteNumbered(ctx context.Context, id string, number int64, c 
 		return u, err
 	}
 	c.At = u.placeOf(number)
-	if c.Len == u.Meta.PartSize || u.Meta.PartSize > 0 && u.Size >= 0 && c.At+c.Len == u.Size {
+	if c.Len > 0 && u.Meta.PartSize > 0 && (c.Len == u.Meta.PartSize || u.Size >= 0 && c.At+c.Len == u.Size) {
 		if u, err = s.Write(ctx, id, c); err != nil {
 			return u, err
 		}
@@ -109,8 +112,9 @@ func (s *Service) Numbered(ctx context.Context, id string) (*Record, []Numbered,
 }
 
 // Complete ends an upload of numbered parts: it consists of these, in this
-// order. It is ErrInvalid if one of them is not here, or if an order is told
-// that the parts which are in their places already do not have.
+// order; of none, if none is here. It is ErrInvalid if one of them is not here, or
+// if an order is told that the parts which are in their places already do not
+// have.
 func (s *Service) Complete(ctx context.Context, id string, numbers []int64) (*Record, error) {
 	if err := s.authorize(ctx, MayWrite); err != nil {
 		return nil, err
@@ -124,16 +128,16 @@ func (s *Service) Complete(ctx context.Context, id string, numbers []int64) (*Re
 	if err != nil || u.Phase == Done {
 		return u, err
 	}
-	if len(numbers) == 0 || !slices.IsSorted(numbers) || len(slices.Compact(slices.Clone(numbers))) != len(numbers) {
-		return u, fmt.Errorf("%w: the numbers of the parts must rise", ErrInvalid)
-	}
 	ctx = context.WithoutCancel(ctx)
 	own := itself(ctx, u)
-	size, here := int64(0), u.Ranges()
 	aside, err := s.aside(own, u)
 	if err != nil {
 		return u, err
 	}
+	if len(numbers) == 0 && u.Here+int64(len(aside)) > 0 || !slices.IsSorted(numbers) || len(slices.Compact(slices.Clone(numbers))) != len(numbers) {
+		return u, fmt.Errorf("%w: the numbers of the parts must rise", ErrInvalid)
+	}
+	size, here := int64(0), u.Ranges()
 	for _, number := range numbers {
 		if kept := aside[number]; len(kept) > 0 {
 			p, err := s.load(own, kept[0].ID, everything)

@@ -104,3 +104,46 @@ func TestNumberedTellsWhatIsHere(t *testing.T) {
 		}
 	})
 }
+
+// A part that is refused fixes nothing for those that come after it.
+func TestAPartThatIsTooLargeChangesNothing(t *testing.T) {
+	for _, size := range []int64{-1, 3000} {
+		h := newHouse(grids["none"])
+		h.MaxSize = 3000
+		want := content(4, 3500)
+		u := h.begin(t, upload.New{Size: size})
+		_, err := h.WriteNumbered(ctx, u.ID, 1, piece(want, extent.Extent{End: 3500}))
+		wantErr(t, err, upload.ErrTooLarge)
+		if u, err = h.Get(ctx, u.ID); err != nil || u.Meta.PartSize != 0 {
+			t.Errorf("parts of %d bytes, %v", u.Meta.PartSize, err)
+		}
+	}
+}
+
+// A file of no parts is empty, if none was sent, and so is one of an empty part.
+func TestCompleteOfNoParts(t *testing.T) {
+	onEachGrid(t, func(t *testing.T, h *house) {
+		u := h.begin(t, upload.New{Size: -1})
+		if _, err := h.Complete(ctx, u.ID, nil); err != nil {
+			t.Fatal(err)
+		}
+		h.wantDone(t, u.ID, nil)
+		u = h.begin(t, upload.New{Size: -1})
+		if _, err := h.WriteNumbered(ctx, u.ID, 1, piece(nil, extent.Extent{})); err != nil {
+			t.Fatal(err)
+		}
+		if _, got, err := h.Numbered(ctx, u.ID); err != nil || !slices.Equal(got, []upload.Numbered{{1, 0}}) {
+			t.Errorf("%v, %v, and not an empty part", got, err)
+		}
+		if _, err := h.Complete(ctx, u.ID, []int64{1}); err != nil {
+			t.Fatal(err)
+		}
+		h.wantDone(t, u.ID, nil)
+		u = h.begin(t, upload.New{Size: -1})
+		if _, err := h.WriteNumbered(ctx, u.ID, 2, piece(content(1, 10), extent.Extent{End: 10})); err != nil {
+			t.Fatal(err)
+		}
+		_, err := h.Complete(ctx, u.ID, nil)
+		wantErr(t, err, upload.ErrInvalid)
+	})
+}

@@ -94,20 +94,25 @@ func (p *player) check(res *http.Response, line string) {
 		return
 	}
 	if len(want) > 1 && want[0] == '/' && want[len(want)-1] == '/' {
-		re := regexp.MustCompile("^(?:" + want[1:len(want)-1] + ")$")
-		m := re.FindStringSubmatch(got)
-		if m == nil {
-			p.fail("%s: %s does not match %s", name, got, want)
-		}
-		for i, group := range re.SubexpNames() {
-			if group != "" {
-				p.vars[group] = m[i]
-			}
-		}
+		p.match(got, "^(?:"+want[1:len(want)-1]+")$")
 		return
 	}
 	if got != want {
 		p.fail("%s: %s, want %s", name, got, want)
+	}
+}
+
+// match wants text to match a pattern, and sets its named groups.
+func (p *player) match(text, pattern string) {
+	re := regexp.MustCompile(pattern)
+	m := re.FindStringSubmatch(text)
+	if m == nil {
+		p.fail("%s does not match /%s/", short([]byte(text)), pattern)
+	}
+	for i, group := range re.SubexpNames() {
+		if group != "" {
+			p.vars[group] = m[i]
+		}
 	}
 }
 
@@ -119,6 +124,10 @@ func (p *player) content(s step, body []byte) {
 			continue
 		}
 		part, inside := strings.CutPrefix(l, "~")
+		if n := len(part); inside && n > 1 && part[0] == '/' && part[n-1] == '/' {
+			p.match(string(body), p.expand(part[1:n-1]))
+			continue
+		}
 		want := p.bytes(part)
 		if l == "@empty" {
 			want = nil

@@ -46,8 +46,8 @@ import (
 //	< Location: /.*_(?P<x>.)/ a pattern must match all of it and sets its named groups
 //	< Upload-Expires          it must be there
 //	<! Upload-Offset          it must not be there
-//	<< @rand 10 1             the whole body; "<< ~text" is a part of it, "<< @empty" is none,
-//	                          and a variable not known yet takes it
+//	<< @rand 10 1             the whole body; "<< ~text" is a part of it, "<< ~/.*/" a pattern that
+//	                          matches one, "<< @empty" is none, and a variable not known yet takes it
 //	< closed                  the server closes the connection without an answer
 //	--- other                 from here on by another connection, opened when first used
 //

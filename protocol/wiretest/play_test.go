@@ -57,6 +57,7 @@ func TestConversationsThatHold(t *testing.T) {
 		"> POST / HTTP/1.1\n> Trailer: X-Trailer\n> Transfer-Encoding: chunked\n>> a\n>> @trailer X-Trailer: $[b64 hi]\n< 222\n< X-Trailer: aGk=",
 		"> PUT / HTTP/1.1\n< 222\n< X-Method: $m\n> PUT / HTTP/1.1\n< 222\n< X-Method: $m\n> POST / HTTP/1.1\n>> $m\n< 222\n<< PUT",
 		"> PUT / HTTP/1.1\n< 222\n< X-Method: /P(?P<rest>.*)/\n> POST / HTTP/1.1\n>> $rest\n< 222\n<< UT",
+		"> PUT / HTTP/1.1\n>> one word\n< 222\n<< ~/one (?P<w>w.*)/\n> POST / HTTP/1.1\n>> $w\n< 222\n<< word",
 		"> PUT / HTTP/1.1\n>> word\n< 222\n<< $w\n> POST / HTTP/1.1\n>> $w\n< 222\n<< word",
 		"! header X-Trailer: x\n> POST / HTTP/1.1\n> Content-Length: 9\n>> hello\n>> @cut\n--- b\n> HEAD / HTTP/1.1\n< 222\n<< @empty",
 		"> POST / HTTP/1.1\n> Content-Length: 9\n> Expect: 100-continue\n< 100\n>> hello\n>> @hold\n\n>> more\n< 222\n<< hellomore",
@@ -75,6 +76,7 @@ func TestConversationsThatHold(t *testing.T) {
 func TestConversationsThatFail(t *testing.T) {
 	for text, want := range map[string]string{
 		"> POST / HTTP/1.1\n< 200":                                                           "want 200",
+		"> POST / HTTP/1.1\n>> word\n< 222\n<< ~/^ord/":                                      "does not match",
 		"> POST / HTTP/1.1\n< 222\n< X-Method: PUT":                                          "want PUT",
 		"> POST / HTTP/1.1\n< 222\n< X-Method: /O/":                                          "does not match",
 		"> POST / HTTP/1.1\n< 222\n< X-Other":                                                "not there",
