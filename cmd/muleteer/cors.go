@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/muleteer/muleteer/protocol/chunkform"
+	"github.com/muleteer/muleteer/protocol/companion"
 	"github.com/muleteer/muleteer/protocol/filepond"
 	"github.com/muleteer/muleteer/protocol/ietf"
 	"github.com/muleteer/muleteer/protocol/tus"
@@ -15,22 +17,23 @@ import (
 // answers.
 type crossing struct {
 	methods string
-	send    []string // request headers
+	send    []string // request headers; "*" for any
 	see     []string // response headers
+	age     string   // seconds for which a browser keeps the answer to a preflight; "" is crossingAge
 }
 
 // and is what c or d lets through, by the methods of c.
 func (c crossing) and(d crossing) crossing {
 	union := func(a, b []string) []string { return slices.Compact(slices.Sorted(slices.Values(slices.Concat(a, b)))) }
-	return crossing{c.methods, union(c.send, d.send), union(c.see, d.see)}
+	return crossing{c.methods, union(c.send, d.send), union(c.see, d.see), c.age}
 }
 
 func tusCrossing() crossing {
-	return crossing{strings.Join(tus.Methods(), ", "), tus.RequestHeaders(), tus.ResponseHeaders()}
+	return crossing{methods: strings.Join(tus.Methods(), ", "), send: tus.RequestHeaders(), see: tus.ResponseHeaders()}
 }
 
 func ietfCrossing() crossing {
-	return crossing{strings.Join(ietf.Methods(), ", "), ietf.RequestHeaders(), ietf.ResponseHeaders()}
+	return crossing{methods: strings.Join(ietf.Methods(), ", "), send: ietf.RequestHeaders(), see: ietf.ResponseHeaders()}
 }
 
 func rangeCrossing() crossing {
@@ -50,13 +53,18 @@ func readCrossing() crossing {
 }
 
 func formCrossing() crossing {
-	return crossing{"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", chunkform.RequestHeaders(), chunkform.ResponseHeaders()}
+	return crossing{methods: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", send: chunkform.RequestHeaders(), see: chunkform.ResponseHeaders()}
 }
 
 func streamCrossing() crossing { return crossing{methods: "GET, POST, OPTIONS"} }
 
 func pondCrossing() crossing {
-	return crossing{"GET, HEAD, POST, PATCH, DELETE, OPTIONS", filepond.RequestHeaders(), filepond.ResponseHeaders()}
+	return crossing{methods: "GET, HEAD, POST, PATCH, DELETE, OPTIONS", send: filepond.RequestHeaders(), see: filepond.ResponseHeaders()}
+}
+
+// bucketCrossing is for clients that speak to a bucket, and take us for one.
+func bucketCrossing() crossing {
+	return crossing{methods: "GET, HEAD, POST, PUT, DELETE, OPTIONS", send: []string{"*"}, see: companion.ResponseHeaders(), age: "3000"}
 }
 
 // frontCrossing is what any of the clients at /upload may need.
@@ -83,6 +91,7 @@ func (h *house) crossed(c crossing, next http.Handler) http.Handler {
 		see:  []string{"Location", "Retry-After"},
 	})
 	send, see := strings.Join(c.send, ", "), strings.Join(c.see, ", ")
+	whatever, age := slices.Contains(c.send, "*"), cmp.Or(c.age, crossingAge)
 	everybody := h.settings.Cors[0] == "*"
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header, origin := w.Header(), r.Header.Get("Origin")
@@ -105,7 +114,11 @@ func (h *house) crossed(c crossing, next http.Handler) http.Handler {
 		if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
 			header.Set("Access-Control-Allow-Methods", c.methods)
 			header.Set("Access-Control-Allow-Headers", send)
-			header.Set("Access-Control-Max-Age", crossingAge)
+			if asked := r.Header.Get("Access-Control-Request-Headers"); whatever && asked != "" {
+				header.Set("Access-Control-Allow-Headers", asked) // "*" would not stand for Authorization
+				header.Add("Vary", "Access-Control-Request-Headers")
+			}
+			header.Set("Access-Control-Max-Age", age)
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}

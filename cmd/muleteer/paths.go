@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/muleteer/muleteer/internal/wire"
+	"github.com/muleteer/muleteer/protocol/companion"
 	"github.com/muleteer/muleteer/protocol/filepond"
 	"github.com/muleteer/muleteer/protocol/files"
 	"github.com/muleteer/muleteer/protocol/tus"
@@ -28,6 +29,7 @@ func (h *house) places() []place {
 	likeTusd := tus.Handler(h.service, tus.Options{Base: "/files/", URL: links})
 	standard := h.standard()
 	ponds := filepond.Handler(h.service, filepond.Options{Base: "/filepond/"})
+	uppy := companion.Handler(h.service, companion.Options{Base: "/s3/", URL: links, Key: h.signs})
 	front, side := h.through(h.front()), h.through(h.side())
 	reading := files.Handler(h.service, files.Options{URL: links, List: true})
 	finished := either(speaksTus, likeTusd, reading)
@@ -47,6 +49,8 @@ func (h *house) places() []place {
 		{"/form", "", formCrossing(), side},
 		{"/filepond/", "filepond", pondCrossing(), ponds},
 		{"/filepond", "filepond", pondCrossing(), ponds},
+		{"/s3/", "companion", bucketCrossing(), uppy},
+		{"/sign", "companion", bucketCrossing(), at("/s3/sign", uppy)},
 		{"/socket.io/", "socketio", streamCrossing(), h.streams},
 		{"/socket.io", "socketio", streamCrossing(), h.streams},
 		{"/uploads/", "uploads", readCrossing(), reading},

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -79,6 +81,7 @@ type house struct {
 	limits    *limiter
 	audit     *audit        // nil: nothing is noted
 	held      *store.Budget // for what has to be held before it can be stored
+	signs     []byte        // by which protocols sign what they permit
 	encrypted *tls.Config   // nil for plain HTTP
 	log       *slog.Logger
 	streams   *socketio.Server
@@ -109,6 +112,11 @@ func (h *house) begin(before *house) (err error) {
 		return err
 	}
 	h.limits = newLimiter(h.settings.Limits)
+	if before != nil {
+		h.signs = before.signs
+	} else if h.signs, err = h.signingKey(); err != nil {
+		return err
+	}
 	s := h.settings.service(h.name)
 	s.Store, s.State, s.Memory, s.Log = h.kept.Store, observed{h.kept.State, h.metrics, h.log}, h.kept.memory, h.log
 	if before != nil {
@@ -120,6 +128,15 @@ func (h *house) begin(before *house) (err error) {
 	h.service = s
 	h.streams = socketio.Handler(s, socketio.Options{URL: wire.Public(h.settings.PublicURL), Origins: h.settings.Cors, Scope: h.gate.Scope})
 	return nil
+}
+
+// signingKey is by which protocols sign, at this endpoint, what clients bring back.
+func (h *house) signingKey() ([]byte, error) {
+	key, err := ownKey(h.kept.keyAt)
+	if err != nil {
+		return nil, err
+	}
+	return hkdf.Key(sha256.New, key, nil, "protocols of "+h.name, sha256.Size)
 }
 
 // listen opens all addresses or none.

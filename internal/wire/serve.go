@@ -3,7 +3,6 @@ package wire
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -70,7 +69,7 @@ func describe(h http.Header, u *upload.Record) {
 		}
 	}
 	h.Set("Content-Disposition", Disposition(kind, u.Meta.Name))
-	h.Set("ETag", fmt.Sprintf(`"%016x-%x"`, uint64(u.Final.CRC), u.Final.Size))
+	h.Set("ETag", ObjectETag(u))
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
 	h.Set("Cross-Origin-Resource-Policy", "same-site")

@@ -100,6 +100,9 @@ func (c client) script() ([]byte, error) {
 	if c.folder != "" {
 		options.Alias = map[string]string{c.library: c.folder}
 	}
+	if c.below != "" {
+		options.Alias["@uppy/core"] = c.below
+	}
 	result := api.Build(options)
 	if len(result.Errors) > 0 {
 		return nil, fmt.Errorf("%s", strings.Join(api.FormatMessages(result.Errors, api.FormatMessagesOptions{}), ""))

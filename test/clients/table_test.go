@@ -6,6 +6,7 @@ type client struct {
 	page    string // file in pages/
 	library string // what the page imports
 	folder  string // where that is in node_modules, if not under its own name
+	below   string // where @uppy/core is that it builds on, likewise
 	chunk   int    // bytes
 	input   string // where files are chosen, a selector
 
@@ -59,7 +60,12 @@ func clients() []client {
 			chunk: mib, input: ours, anew: map[trouble]string{killed: hammers}},
 		{name: "huge-uploader 1.2.0", page: "huge.js", library: "huge-uploader",
 			chunk: 1_000_000, input: ours},
+		{name: "@uppy/aws-s3 5.1.0", page: "uppy-5.js", library: "@uppy/aws-s3", folder: "uppy-aws-s3-5", below: "uppy-core-5",
+			chunk: 5 * mib, input: ours, hand: map[trouble]string{lost: onceOnly, killed: hammers}},
+		{name: "@uppy/aws-s3 6.3.1", page: "uppy-6.js", library: "@uppy/aws-s3",
+			chunk: 5 * mib, input: ours, hand: map[trouble]string{lost: onceOnly, killed: hammers}},
 	}
 }
 
+const onceOnly = "what is no part it asks for once"
 const hammers = "it tries again at once and a few times only, so the server has no time to start"

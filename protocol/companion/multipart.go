@@ -1,0 +1,248 @@
+package companion
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/muleteer/muleteer/internal/wire"
+	"github.com/muleteer/muleteer/upload"
+)
+
+// begin begins a file in parts. Its size nobody tells.
+func (h *handler) begin(w http.ResponseWriter, r *http.Request) error {
+	var said struct {
+		Filename, Type string
+		Metadata       map[string]any
+	}
+	if err := read(w, r, &said); err != nil {
+		return err
+	}
+	meta := fields{}
+	for name, value := range said.Metadata {
+		if text, ok := value.(string); ok {
+			meta[name] = text
+		} else if text, err := json.Marshal(value); err == nil && value != nil {
+			meta[name] = string(text)
+		}
+	}
+	key := rand.Text()
+	n, err := h.describe(r.Context(), key, said.Filename, said.Type, meta)
+	if err != nil {
+		return err
+	}
+	u, err := h.s.Create(r.Context(), n)
+	if err != nil {
+		return err
+	}
+	wire.JSON(w, http.StatusOK, struct {
+		Key      string `json:"key"`
+		UploadID string `json:"uploadId"`
+		Bucket   string `json:"bucket"`
+	}{key, u.ID, bucket})
+	return nil
+}
+
+// describe says what is begun under a key, once.
+func (h *handler) describe(ctx context.Context, key, name, kind string, meta fields) (n upload.New, err error) {
+	n = upload.New{Protocol: Protocol, Size: -1, Once: true, Fingerprint: h.fingerprint(ctx, key), Meta: upload.Meta{Fields: map[string]string{}}}
+	if n.Meta.Name, n.Meta.Path, err = wire.Name(name); err != nil {
+		return n, err
+	}
+	if t, _, err := mime.ParseMediaType(kind); err == nil && strings.Contains(t, "/") && len(kind) <= wire.NameLimit {
+		n.Type = kind
+	}
+	if len(meta) > fieldLimit {
+		return n, fmt.Errorf("a file has %d fields at most: %w", fieldLimit, upload.ErrInvalid)
+	}
+	for name, value := range meta {
+		if !utf8.ValidString(name) || !utf8.ValidString(value) {
+			return n, fmt.Errorf("a field of the file is no text: %w", upload.ErrInvalid)
+		}
+		if name != "name" && name != "type" { // they are known
+			n.Meta.Fields[name] = value
+		}
+	}
+	return n, nil
+}
+
+// fieldLimit is how many fields are kept of a file.
+const fieldLimit = 32
+
+func (h *handler) fingerprint(ctx context.Context, key string) string {
+	return h.s.Fingerprint(ctx, Protocol, key)
+}
+
+// parts returns an upload with its parts, if the key is its own.
+func (h *handler) parts(ctx context.Context, id, key string) (*upload.Record, []wire.S3Part, error) {
+	if !wire.ID(id) {
+		return nil, nil, upload.ErrNotFound
+	}
+	u, parts, err := h.s.Numbered(ctx, id)
+	if err = h.has(u, key, err); err != nil {
+		return nil, nil, err
+	}
+	return u, wire.S3Parts(id, parts), nil
+}
+
+// has is ErrNotFound unless an upload was begun here under a key, or the error
+// of looking for it.
+func (h *handler) has(u *upload.Record, key string, err error) error {
+	if err == nil && (u.Protocol != Protocol || u.Fingerprint != upload.Fingerprint(u.Owner, Protocol, h.s.Endpoint, key)) {
+		err = upload.ErrNotFound
+	}
+	return err
+}
+
+// list tells which parts are here.
+func (h *handler) list(w http.ResponseWriter, r *http.Request, id string) error {
+	_, parts, err := h.parts(r.Context(), id, r.URL.Query().Get("key"))
+	if err != nil {
+		return err
+	}
+	wire.JSON(w, http.StatusOK, parts)
+	return nil
+}
+
+// part tells where a part goes.
+func (h *handler) part(w http.ResponseWriter, r *http.Request, id, number string) error {
+	at, err := h.places(r, id, number)
+	if err != nil {
+		return err
+	}
+	wire.JSON(w, http.StatusOK, struct {
+		URL     string `json:"url"`
+		Expires int64  `json:"expires"` // seconds
+	}{at[number], int64(partLife.Seconds())})
+	return nil
+}
+
+// batch tells where some go.
+func (h *handler) batch(w http.ResponseWriter, r *http.Request, id string) error {
+	at, err := h.places(r, id, strings.Split(r.URL.Query().Get("partNumbers"), ",")...)
+	if err != nil {
+		return err
+	}
+	wire.JSON(w, http.StatusOK, struct {
+		URLs map[string]string `json:"presignedUrls"`
+	}{at})
+	return nil
+}
+
+// batchLimit is how many URLs are given at once.
+const batchLimit = 1000
+
+// places returns the URLs of parts by their numbers.
+func (h *handler) places(r *http.Request, id string, numbers ...string) (map[string]string, error) {
+	key := r.URL.Query().Get("key")
+	u, err := h.owned(r.Context(), id, key)
+	if err != nil {
+		return nil, err
+	}
+	if len(numbers) > batchLimit {
+		return nil, fmt.Errorf("%d URLs are given at once at most: %w", batchLimit, upload.ErrInvalid)
+	}
+	at := map[string]string{}
+	for _, text := range numbers {
+		number, err := partNumber(text)
+		if err != nil {
+			return nil, err
+		}
+		at[text] = h.url(r, ticket{Do: "part", Key: key, Upload: u.ID, Number: number})
+	}
+	return at, nil
+}
+
+// owned returns an upload, if the key is its own.
+func (h *handler) owned(ctx context.Context, id, key string) (*upload.Record, error) {
+	if !wire.ID(id) {
+		return nil, upload.ErrNotFound
+	}
+	u, err := h.s.Get(ctx, id)
+	return u, h.has(u, key, err)
+}
+
+// mostParts is the highest number of a part, as S3 has it.
+const mostParts = 10_000
+
+func partNumber(text string) (int64, error) {
+	n, err := wire.Int(text)
+	if err != nil || n < 1 || n > mostParts {
+		return 0, fmt.Errorf("%.10q is no number of a part, which are from 1 to %d: %w", text, mostParts, upload.ErrInvalid)
+	}
+	return n, nil
+}
+
+// complete makes a file of parts.
+func (h *handler) complete(w http.ResponseWriter, r *http.Request, id string) error {
+	var said struct{ Parts []wire.S3Part }
+	if err := read(w, r, &said); err != nil {
+		return err
+	}
+	key := r.URL.Query().Get("key")
+	u, err := h.join(r.Context(), id, key, said.Parts)
+	if err != nil {
+		return err
+	}
+	wire.JSON(w, http.StatusOK, struct {
+		Location string `json:"location"`
+		Key      string `json:"key"`
+		Bucket   string `json:"bucket"`
+	}{h.URL.To(r, "/files/"+u.ID), key, bucket})
+	return nil
+}
+
+// join makes a file of parts, however long that takes: version 6 asks once.
+func (h *handler) join(ctx context.Context, id, key string, wanted []wire.S3Part) (*upload.Record, error) {
+	u, here, err := h.parts(ctx, id, key)
+	if err != nil || u.Whole() { // the answer may have been lost
+		return u, err
+	}
+	numbers, err := wire.S3Same(wanted, here)
+	if err != nil {
+		return nil, err
+	}
+	err = wire.Patiently(ctx, func() error {
+		u, err = h.s.Complete(ctx, id, numbers)
+		return err
+	})
+	return u, err
+}
+
+// abort removes a file. What is not there any more is as good as removed.
+func (h *handler) abort(w http.ResponseWriter, r *http.Request, id string) error {
+	if err := h.remove(r.Context(), id, r.URL.Query().Get("key")); err != nil {
+		return err
+	}
+	wire.JSON(w, http.StatusOK, struct{}{})
+	return nil
+}
+
+func (h *handler) remove(ctx context.Context, id, key string) error {
+	_, err := h.owned(ctx, id, key)
+	if err == nil {
+		err = h.s.Remove(ctx, id)
+	}
+	if errors.Is(err, upload.ErrGone) {
+		return nil
+	}
+	return err
+}
+
+// read reads a body of JSON.
+func read(w http.ResponseWriter, r *http.Request, v any) error {
+	text, err := wire.S3Body(wire.Body(w, r))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, v); err != nil {
+		return fmt.Errorf("the request is no JSON as it should be: %w: %w", upload.ErrInvalid, err)
+	}
+	return nil
+}
