@@ -148,6 +148,9 @@ func (h *handler) places(r *http.Request, id string, numbers ...string) (map[str
 	if len(numbers) > batchLimit {
 		return nil, fmt.Errorf("%d URLs are given at once at most: %w", batchLimit, upload.ErrInvalid)
 	}
+	if err := may(r.Context(), upload.MayWrite); err != nil {
+		return nil, err
+	}
 	at := map[string]string{}
 	for _, text := range numbers {
 		number, err := partNumber(text)
@@ -166,6 +169,15 @@ func (h *handler) owned(ctx context.Context, id, key string) (*upload.Record, er
 	}
 	u, err := h.s.Get(ctx, id)
 	return u, h.has(u, key, err)
+}
+
+// may tells whether the caller was granted what a ticket would permit: nobody
+// gets one to no use.
+func may(ctx context.Context, v upload.Verb) error {
+	if p := upload.Caller(ctx); !p.May(v) || v == upload.MayCreate && p.Upload != "" {
+		return fmt.Errorf("%w: %s was not permitted", upload.ErrDenied, v)
+	}
+	return nil
 }
 
 // mostParts is the highest number of a part, as S3 has it.

@@ -1,6 +1,7 @@
 package companion
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -28,8 +29,8 @@ func (h *handler) params(w http.ResponseWriter, r *http.Request) error {
 	if _, err := h.describe(r.Context(), t.Key, t.Name, t.Type, t.Fields); err != nil {
 		return err
 	}
-	if p := upload.Caller(r.Context()); !p.May(upload.MayCreate) || p.Upload != "" {
-		return fmt.Errorf("%w: %s was not permitted", upload.ErrDenied, upload.MayCreate)
+	if err := may(r.Context(), upload.MayCreate); err != nil {
+		return err
 	}
 	wire.JSON(w, http.StatusOK, struct {
 		Method  string            `json:"method"`
@@ -63,8 +64,8 @@ func (h *handler) sign(w http.ResponseWriter, r *http.Request) error {
 		if _, err := h.describe(r.Context(), t.Key, t.Name, t.Type, nil); err != nil {
 			return err
 		}
-		if p := upload.Caller(r.Context()); !p.May(upload.MayCreate) || p.Upload != "" {
-			return fmt.Errorf("%w: %s was not permitted", upload.ErrDenied, upload.MayCreate)
+		if err := may(r.Context(), upload.MayCreate); err != nil {
+			return err
 		}
 	case said.UploadID == "":
 		return fmt.Errorf("no URLs are given to %.10q objects: %w", said.Method, upload.ErrInvalid)
@@ -75,6 +76,10 @@ func (h *handler) sign(w http.ResponseWriter, r *http.Request) error {
 		}
 		if t.Do == "" || t.Do == "part" && (t.Number < 1 || t.Number > mostParts) {
 			return fmt.Errorf("there is no request %.10q for part %d: %w", said.Method, t.Number, upload.ErrInvalid)
+		}
+		verb := map[string]upload.Verb{"list": upload.MayLook, "abort": upload.MayRemove}[t.Do]
+		if err := may(r.Context(), cmp.Or(verb, upload.MayWrite)); err != nil {
+			return err
 		}
 	}
 	wire.JSON(w, http.StatusOK, struct {
