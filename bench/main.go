@@ -152,5 +152,8 @@ func measures(p *plan) []measure {
 		{"P10", fmt.Sprintf("one file of %d MiB over TLS and a line of 50 ms", size>>20), func(ctx context.Context, r *report) ([]row, error) {
 			return p.long(ctx, r, size)
 		}},
+		{"P11", fmt.Sprintf("one file of %d MiB from the page, over Socket.IO and over HTTP", size>>20), func(ctx context.Context, r *report) ([]row, error) {
+			return p.socket(ctx, r, size)
+		}},
 	}
 }

@@ -18,8 +18,9 @@ type errand struct {
 	Targets []string `json:"targets"` // where to
 	Workers int      `json:"workers"`
 	File    string   `json:"file,omitempty"`
-	Count   int      `json:"count,omitempty"` // of files that the page makes
-	Size    int      `json:"size,omitempty"`  // of each, in bytes
+	Count   int      `json:"count,omitempty"`   // of files that the page makes
+	Size    int      `json:"size,omitempty"`    // of each, in bytes
+	Streams bool     `json:"streams,omitempty"` // over Socket.IO
 
 	SPKI     string `json:"spki"`
 	Chromium string `json:"chromium"`

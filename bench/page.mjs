@@ -42,7 +42,8 @@ async function send([input, job]) {
   for (let i = 0; i < (job.count ?? 0); i++) {
     files.push(new File([crypto.getRandomValues(new Uint8Array(job.size))], `small-${i}.bin`));
   }
-  const uploader = new Uploader({ target: job.targets, workers: job.workers });
+  const send = job.streams ? (await import("/assets/streams.js")).streams() : undefined;
+  const uploader = new Uploader({ target: job.targets, workers: job.workers, send });
   const began = performance.now();
   await new Promise((ok, no) => {
     uploader.on("complete", ok);
