@@ -153,6 +153,8 @@ func TestManage(t *testing.T) {
 		{"GET", "/files/" + id, stranger, 200, "hello"},
 		{"POST", "/uploads/" + id + "/confirm", stranger, 403, ""},
 		{"POST", "/uploads/" + id + "/confirm", nil, 200, `"done"`},
+		{"POST", "/uploads/" + id + "/confirm", nil, 200, `"done"`},
+		{"GET", "/metrics", nil, 200, `muleteer_uploads_total{outcome="finished",protocol="tus"} 1`},
 	} {
 		resp, body := do(t, c.method, url+c.path, "", c.headers...)
 		if resp.StatusCode != c.status || !strings.Contains(body, c.in) {

@@ -37,6 +37,7 @@ func (o observed) Save(ctx context.Context, u *upload.Record, ev ...upload.Event
 func (o observed) saw(ctx context.Context, u *upload.Record) {
 	switch {
 	case u.Partial:
+	case u.Phase == upload.Done && u.Meta.Confirmed: // it was finished before
 	case u.Phase == upload.Done:
 		o.metrics.uploads.WithLabelValues(u.Protocol, "finished").Inc()
 		o.log.Info("finished", "id", u.ID, "protocol", u.Protocol, "name", u.Meta.Name, "size", u.Size,
