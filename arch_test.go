@@ -20,16 +20,16 @@ import (
 const module = "github.com/muleteer/muleteer"
 
 // floors are the rooms of the house from the bottom to the top; imports point
-// down. bench and test are programs beside the product. internal/trial is on
+// down. examples, bench and test are programs beside the product. internal/trial is on
 // top, so that nothing but tests can import it.
 func floors() []string {
-	return []string{"extent", "store", "upload", "internal/wire", "state", "hook", "access", "protocol", "web", "cmd", "bench", "test", "internal/trial"}
+	return []string{"extent", "store", "upload", "internal/wire", "state", "hook", "access", "protocol", "web", "cmd", "examples", "bench", "test", "internal/trial"}
 }
 
 // speaksHTTP are the rooms that may import net/http; a store in a cloud is a
 // client of it.
 func speaksHTTP() []string {
-	return []string{"store/s3", "internal/wire", "hook", "access", "protocol", "web", "cmd", "bench", "test", "internal/trial"}
+	return []string{"store/s3", "internal/wire", "hook", "access", "protocol", "web", "cmd", "examples", "bench", "test", "internal/trial"}
 }
 
 func TestArchitecture(t *testing.T) {
