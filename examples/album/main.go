@@ -145,7 +145,6 @@ func (a *album) home(w http.ResponseWriter, r *http.Request) {
 		a.mu.Unlock()
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Referrer-Policy", "no-referrer") // the links are secrets
 	if err := a.page.Execute(w, view); err != nil {
 		log.Print(err)
 	}
