@@ -23,7 +23,7 @@ const module = "github.com/muleteer/muleteer"
 // down. examples, bench and test are programs beside the product. internal/trial is on
 // top, so that nothing but tests can import it.
 func floors() []string {
-	return []string{"extent", "store", "upload", "internal/wire", "state", "hook", "access", "protocol", "web", "cmd", "examples", "bench", "test", "internal/trial"}
+	return []string{"extent", "store", "upload", "internal/child", "internal/wire", "state", "hook", "access", "protocol", "web", "cmd", "examples", "bench", "test", "internal/trial"}
 }
 
 // speaksHTTP are the rooms that may import net/http; a store in a cloud is a

@@ -5,12 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/muleteer/muleteer/internal/child"
 )
 
 // Program runs a program for each message, which it gets on standard input; what
@@ -28,9 +29,6 @@ type Program struct {
 func Environment() []string {
 	return []string{"PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SYSTEMROOT"}
 }
-
-// wordsLimit is how many bytes of what a program says of its failure are kept.
-const wordsLimit = 500
 
 // NewProgram takes a command apart: words with blanks between, and no shell. A
 // command that is a directory stands for the programs in it that are named as
@@ -68,55 +66,17 @@ func (p *Program) send(ctx context.Context, m message) ([]byte, error) {
 		}
 		words = []string{path}
 	}
-	ctx, cancel := context.WithTimeout(ctx, p.timeout)
-	defer cancel()
-	out := &bounded{most: answerLimit, full: cancel}
-	said := &bounded{most: wordsLimit}
-	c := exec.CommandContext(ctx, words[0], words[1:]...)
-	c.Stdin, c.Stdout, c.Stderr = bytes.NewReader(m.body), out, said
+	var env []string
 	for _, name := range Environment() {
 		if value, set := os.LookupEnv(name); set {
-			c.Env = append(c.Env, name+"="+value)
+			env = append(env, name+"="+value)
 		}
 	}
-	c.Env = append(c.Env, m.environment...)
-	c.WaitDelay = time.Second
-	together(c)
-	err := c.Run()
-	switch {
-	case out.over:
-		return nil, fmt.Errorf("the program for %s writes more than %d bytes", m.name, answerLimit)
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return nil, fmt.Errorf("the program for %s was not ready after %v", m.name, p.timeout)
-	case err != nil:
-		return nil, fmt.Errorf("the program for %s: %w: %s", m.name, err, bytes.TrimSpace(said.Bytes()))
+	out, err := child.Run(ctx, child.Command{
+		Words: words, In: bytes.NewReader(m.body), Env: append(env, m.environment...), Most: answerLimit, Timeout: p.timeout,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("the program for %s: %w", m.name, err)
 	}
-	return out.Bytes(), nil
-}
-
-// bounded keeps the first bytes of what is written. If somebody is to be told
-// that there is more, writing fails then.
-type bounded struct {
-	bytes.Buffer
-	most int
-	full func()
-	over bool
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	free := b.most - b.Len()
-	if len(p) <= free {
-		return b.Buffer.Write(p)
-	}
-	b.Buffer.Write(p[:free])
-	if b.over = true; b.full == nil {
-		return len(p), nil
-	}
-	b.full()
-	return free, errors.New("this is too much")
-}
-
-// ReadFrom would go around Write.
-func (b *bounded) ReadFrom(r io.Reader) (int64, error) {
-	return io.Copy(struct{ io.Writer }{b}, r)
+	return out, nil
 }

@@ -14,13 +14,13 @@ import (
 	"time"
 
 	"github.com/muleteer/muleteer/extent"
+	"github.com/muleteer/muleteer/internal/child"
 )
 
 // What a preview program gets and may give.
 const (
 	previewTime  = 15 * time.Second
 	previewBytes = 16 << 20  // of its output
-	previewWords = 500       // bytes of what it says of an error
 	filmHead     = 128 << 20 // bytes from the start of the film, and from its end: an index may be at either
 	filmTail     = 32 << 20
 )
@@ -81,9 +81,12 @@ func (p Preview) picture(ctx context.Context, s *source, at int64) ([]byte, erro
 	for i := range words {
 		words[i] = strings.ReplaceAll(words[i], "{time}", strconv.FormatInt(at, 10))
 	}
-	image, err := run(ctx, cancel, words, film)
+	image, err := child.Run(ctx, child.Command{
+		Words: words, In: film, Env: []string{"PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8"}, // ours has secrets
+		Dir: os.TempDir(), Most: previewBytes, Timeout: previewTime,
+	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the preview program: %w", err)
 	}
 	return shrink(ctx, bytes.NewReader(image))
 }
@@ -127,55 +130,4 @@ func (s *source) film(ctx context.Context) (path string, err error) {
 		}
 	}
 	return f.Name(), nil
-}
-
-// run runs a program and returns what it writes. When it has written too much,
-// or its time is over, it ends, with all that it has started.
-func run(ctx context.Context, stop func(), words []string, in io.Reader) ([]byte, error) {
-	out := &bounded{most: previewBytes, full: stop}
-	said := &bounded{most: previewWords}
-	c := exec.CommandContext(ctx, words[0], words[1:]...)
-	c.Stdin, c.Stdout, c.Stderr = in, out, said
-	c.Env = []string{"PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8"} // ours has secrets
-	c.Dir = os.TempDir()
-	c.WaitDelay = time.Second
-	rest := together(c)
-	err := c.Run()
-	rest()
-	switch {
-	case out.over:
-		return nil, fmt.Errorf("the preview program writes more than %d bytes", previewBytes)
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return nil, fmt.Errorf("the preview program was not ready after %v", previewTime)
-	case err != nil:
-		return nil, fmt.Errorf("the preview program: %w: %s", err, said.Bytes())
-	}
-	return out.Bytes(), nil
-}
-
-// bounded keeps the first bytes of what is written. If somebody is to be told
-// that there is more, writing fails then.
-type bounded struct {
-	bytes.Buffer
-	most int
-	full func()
-	over bool
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	free := b.most - b.Len()
-	if len(p) <= free {
-		return b.Buffer.Write(p)
-	}
-	b.Buffer.Write(p[:free])
-	if b.over = true; b.full == nil {
-		return len(p), nil
-	}
-	b.full()
-	return free, errors.New("this is too much")
-}
-
-// ReadFrom would go around Write.
-func (b *bounded) ReadFrom(r io.Reader) (int64, error) {
-	return io.Copy(struct{ io.Writer }{b}, r)
 }

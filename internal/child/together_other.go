@@ -1,6 +1,6 @@
 //go:build !unix
 
-package photo
+package child
 
 import "os/exec"
 

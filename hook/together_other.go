@@ -1,8 +1,0 @@
-//go:build !unix
-
-package hook
-
-import "os/exec"
-
-// together does nothing here: only the program itself ends.
-func together(*exec.Cmd) {}
