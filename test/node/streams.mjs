@@ -16,8 +16,10 @@ const library = async (version) => (await import(`socket.io-client-${version}`))
 /** The chunks of the page that this protocol is from: the last one is always empty or short. */
 const usual = 10_240
 
+// A client is away for so long that the test, which breaks the line more than
+// once, has heard of it before it is back.
 function connect(io, job) {
-  return io(job.url, { transports: job.transports, forceNew: true, reconnectionDelay: 20, reconnectionDelayMax: 50 })
+  return io(job.url, { transports: job.transports, forceNew: true, reconnectionDelay: 300, reconnectionDelayMax: 600 })
 }
 
 /** The page's own way: one chunk after the other, no timeout, no second try. */
