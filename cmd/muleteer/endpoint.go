@@ -60,8 +60,10 @@ func (s *settings) endpoints() (map[string]endpoint, error) {
 	all := map[string]endpoint{}
 	for name, said := range said.Endpoints {
 		e := endpoint{Target: s.Target}
-		if err := yaml.NodeToValue(said.node, &e, yaml.Strict()); err != nil {
-			return nil, fmt.Errorf("endpoint %s: %s", name, yaml.FormatError(err, false, true))
+		if said.node != nil { // nothing may be said of it
+			if err := yaml.NodeToValue(said.node, &e, yaml.Strict()); err != nil {
+				return nil, fmt.Errorf("endpoint %s: %s", name, yaml.FormatError(err, false, true))
+			}
 		}
 		if !endpointName.MatchString(name) {
 			return nil, fmt.Errorf("the endpoint %q cannot be called so: a name is of lower-case letters, digits and dashes, and begins with a letter", name)

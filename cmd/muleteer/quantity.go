@@ -33,8 +33,8 @@ func (s *size) UnmarshalText(text []byte) error {
 		return nil
 	}
 	n, err := strconv.ParseFloat(number, 64)
-	if err != nil || n*factor >= math.MaxInt64 {
-		return fmt.Errorf("%q is no size, or too large a one", text)
+	if err != nil || n*factor >= math.MaxInt64 || n > 0 && n*factor < 1 { // zero would be no limit
+		return fmt.Errorf("%q is no size, or too large or too small a one", text)
 	}
 	*s = size(n * factor)
 	return nil
@@ -72,7 +72,7 @@ func (d *span) UnmarshalText(text []byte) error {
 	}
 	if rest != "" || total == 0 {
 		n, err := time.ParseDuration(rest)
-		if err != nil {
+		if err != nil || strings.ContainsAny(rest, "+-") {
 			return fmt.Errorf("%q is no length of time: write 90s, 24h or 7d", text)
 		}
 		total += n
