@@ -30,6 +30,15 @@ func (s *Service) Get(ctx context.Context, id string) (*Record, error) {
 	return s.load(ctx, id, everything)
 }
 
+// Glance is Get without the parts: its cost does not depend on how many there
+// are.
+func (s *Service) Glance(ctx context.Context, id string) (*Record, error) {
+	if err := s.authorize(ctx, MayLook); err != nil {
+		return nil, err
+	}
+	return s.load(ctx, id, extent.Extent{})
+}
+
 // Settle is Get for clients that must send next what they are told: it ends
 // active writers first, so that the Offset stands still until the next one
 // comes. It answers ErrBusy if they do not end in time, and while an upload is

@@ -144,6 +144,9 @@ func (s *Service) Complete(ctx context.Context, id string, numbers []int64) (*Re
 			if err != nil {
 				return u, err
 			}
+			if p.Size > s.limit(u)-size || u.Size >= 0 && p.Size > u.Size-size {
+				return u, fmt.Errorf("%w: with part %d the parts are larger than the file", ErrInvalid, number)
+			}
 			if err := s.copySource(own, u, size, p); err != nil {
 				return u, err
 			}

@@ -147,3 +147,26 @@ func TestCompleteOfNoParts(t *testing.T) {
 		wantErr(t, err, upload.ErrInvalid)
 	})
 }
+
+// Parts that are more than the file are refused as a whole.
+func TestCompleteOfTooMuch(t *testing.T) {
+	onEachGrid(t, func(t *testing.T, h *house) {
+		want := content(5, 3500)
+		u := h.begin(t, upload.New{Size: 2500})
+		for number, e := range map[int64]extent.Extent{2: {Start: 1000, End: 2000}, 3: {Start: 2000, End: 3000}, 9: {Start: 500, End: 1000}} {
+			if _, err := h.WriteNumbered(ctx, u.ID, number, piece(want, e)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := h.WriteNumbered(ctx, u.ID, 1, piece(want, extent.Extent{End: 1000})); err != nil {
+			t.Fatal(err)
+		}
+		for _, wrong := range [][]int64{{1, 2, 3}, {1, 2, 3, 9}, {1, 2, 9, 10}} {
+			if _, err := h.Complete(ctx, u.ID, wrong); err == nil {
+				t.Errorf("%v was taken", wrong)
+			} else if !errors.Is(err, upload.ErrInvalid) {
+				t.Errorf("%v: %v", wrong, err)
+			}
+		}
+	})
+}

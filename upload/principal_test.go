@@ -38,6 +38,8 @@ func deeds(h *house) map[upload.Verb][]func(ctx context.Context, id string) erro
 		},
 		upload.MayLook: {
 			func(ctx context.Context, id string) error { return second(h.Get(ctx, id)) },
+			func(ctx context.Context, id string) error { return second(h.Glance(ctx, id)) },
+			func(ctx context.Context, id string) error { _, _, err := h.Numbered(ctx, id); return err },
 			func(ctx context.Context, id string) error { return second(h.Settle(ctx, id)) },
 			func(ctx context.Context, id string) error {
 				for _, err := range h.Find(ctx, upload.Query{}) {

@@ -113,6 +113,9 @@ type Chunk struct {
 	Atomic bool
 	// Last says that the file ends where Body ends.
 	Last bool
+	// Patience is how long Write waits, after the last byte of the upload, until
+	// it is whole; then it answers ErrBusy, and the rest goes on. 0: 20 s.
+	Patience time.Duration
 	// Progress, if set, is told each new Offset of the upload while Body is
 	// read: bytes that are durable and recorded, so that a client may be told.
 	// Any goroutine may call it, one at a time; it must not block.
@@ -124,6 +127,7 @@ type Chunk struct {
 //	Create   begins an upload            create.go
 //	Take     begins one with its bytes   create.go
 //	Get      tells how it stands         get.go
+//	Glance   the same, without parts     get.go
 //	Settle   the same, and ends writers  get.go
 //	Find     tells of many               get.go
 //	Write    takes bytes                 write.go

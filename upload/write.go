@@ -51,7 +51,7 @@ func (s *Service) Write(ctx context.Context, id string, c Chunk) (*Record, error
 	// From here on the client's leaving must not undo what it has brought.
 	ctx = context.WithoutCancel(ctx)
 	if u.full() && !u.Whole() {
-		if u, err = s.finishWithin(ctx, u, patience); err != nil {
+		if u, err = s.finishWithin(ctx, u, cmp.Or(c.Patience, patience)); err != nil {
 			return u, err
 		}
 	}
@@ -80,7 +80,7 @@ func (s *Service) Write(ctx context.Context, id string, c Chunk) (*Record, error
 	}
 	if t.u.full() && !t.u.Whole() {
 		// Also for a client that left right after its last byte.
-		u, failed := s.finishWithin(ctx, t.u, patience)
+		u, failed := s.finishWithin(ctx, t.u, cmp.Or(c.Patience, patience))
 		return u, s.lose(ctx, id, cmp.Or(err, failed))
 	}
 	return t.u, s.lose(ctx, id, cmp.Or(err, t.fold(ctx)))

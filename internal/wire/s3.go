@@ -191,14 +191,19 @@ func s3Document(w http.ResponseWriter, status int, v any) {
 // patience is how long Patiently goes on.
 const patience = 10 * time.Minute
 
-// Patiently repeats what is busy with the end of an upload, for clients that ask
-// once and wait for as long as it takes.
-func Patiently(ctx context.Context, f func() error) error {
+// Patiently repeats what is busy with the end of an upload, or whatever the
+// further errors stand for, for clients that ask once and wait for as long as it
+// takes.
+func Patiently(ctx context.Context, f func() error, further ...error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
 		err := f()
-		if !errors.Is(err, upload.ErrBusy) {
+		passing := errors.Is(err, upload.ErrBusy)
+		for _, e := range further {
+			passing = passing || errors.Is(err, e)
+		}
+		if !passing {
 			return err
 		}
 		select {

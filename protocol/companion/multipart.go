@@ -167,7 +167,7 @@ func (h *handler) owned(ctx context.Context, id, key string) (*upload.Record, er
 	if !wire.ID(id) {
 		return nil, upload.ErrNotFound
 	}
-	u, err := h.s.Get(ctx, id)
+	u, err := h.s.Glance(ctx, id)
 	return u, h.has(u, key, err)
 }
 
