@@ -101,3 +101,13 @@ func (h *house) samesite(next http.Handler) http.Handler {
 	}))
 	return protection.Handler(next)
 }
+
+// unforged is samesite for what a GET changes: a picture in a page of another
+// site could else begin uploads in somebody's name.
+func (h *house) unforged(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		posted := *r
+		posted.Method = http.MethodPost
+		h.samesite(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { next.ServeHTTP(w, r) })).ServeHTTP(w, &posted)
+	})
+}

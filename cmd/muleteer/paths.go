@@ -9,6 +9,7 @@ import (
 	"github.com/muleteer/muleteer/protocol/companion"
 	"github.com/muleteer/muleteer/protocol/filepond"
 	"github.com/muleteer/muleteer/protocol/files"
+	"github.com/muleteer/muleteer/protocol/mule"
 	"github.com/muleteer/muleteer/protocol/tus"
 )
 
@@ -30,6 +31,7 @@ func (h *house) places() []place {
 	standard := h.standard()
 	ponds := filepond.Handler(h.service, filepond.Options{Base: "/filepond/"})
 	uppy := companion.Handler(h.service, companion.Options{Base: "/s3/", URL: links, Key: h.signs})
+	likeMule := mule.Options{Base: "/upload-backend/", Bucket: "/mule/", URL: links, Scope: h.gate.Scope}
 	front, side := h.through(h.front()), h.through(h.side())
 	reading := files.Handler(h.service, files.Options{URL: links, List: true})
 	finished := either(speaksTus, likeTusd, reading)
@@ -51,6 +53,8 @@ func (h *house) places() []place {
 		{"/filepond", "filepond", pondCrossing(), ponds},
 		{"/s3/", "companion", bucketCrossing(), uppy},
 		{"/sign", "companion", bucketCrossing(), at("/s3/sign", uppy)},
+		{"/upload-backend/", "mule", bucketCrossing(), h.unforged(mule.Handler(h.service, likeMule))},
+		{"/mule/", "mule", bucketCrossing(), mule.Bucket(h.service, likeMule)},
 		{"/socket.io/", "socketio", streamCrossing(), h.streams},
 		{"/socket.io", "socketio", streamCrossing(), h.streams},
 		{"/uploads/", "uploads", readCrossing(), reading},
