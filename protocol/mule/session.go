@@ -51,6 +51,9 @@ func (h *handler) begin(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx := r.Context()
+	if !upload.Caller(ctx).May(upload.MayWrite) { // who has the key of an upload may write to it
+		return fmt.Errorf("%w: %s was not permitted", upload.ErrDenied, upload.MayWrite)
+	}
 	u, err := h.find(ctx, n.Fingerprint, dated)
 	if err != nil {
 		return err
