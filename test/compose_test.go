@@ -19,6 +19,7 @@ import (
 
 // compose is what compose.yaml says of its one service.
 type compose struct {
+	Name     string `yaml:"name"`
 	Services map[string]struct {
 		Build       string   `yaml:"build"`
 		User        string   `yaml:"user"`
