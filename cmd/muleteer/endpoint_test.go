@@ -26,7 +26,7 @@ func withEndpoints(t *testing.T, file string) (*house, error) {
 // and links that lead back there; its uploads are nobody else's.
 func TestEndpoints(t *testing.T) {
 	t.Parallel()
-	h, err := withEndpoints(t, "endpoints:\n  photos:\n    max-size: 2000\n    types: image/*\n    key: \"pictures/{name}\"\n    store: \"mem:\"\n  papers: {}\n")
+	h, err := withEndpoints(t, "endpoints:\n  photos:\n    max-size: 2000\n    types: image/*\n    key: \"pictures/{name}\"\n    store: \"mem:\"\n  papers:\n")
 	if err != nil {
 		t.Fatal(err)
 	}
