@@ -100,6 +100,19 @@ func newHouse(s settings, k *kept, log *slog.Logger) (*house, error) {
 	return h, h.begin(nil)
 }
 
+// token is what tells a socket who has a token, nil where there are none.
+func (h *house) token() func(ctx context.Context, token string) (upload.Principal, error) {
+	if h.gate.Tokens == nil {
+		return nil
+	}
+	return func(ctx context.Context, token string) (upload.Principal, error) {
+		if token == "" {
+			return upload.Principal{}, access.ErrNone
+		}
+		return h.gate.Token(ctx, token)
+	}
+}
+
 // begin makes what takes uploads at this endpoint; before is the house in whose
 // place it steps, or nil.
 func (h *house) begin(before *house) (err error) {
@@ -126,7 +139,7 @@ func (h *house) begin(before *house) (err error) {
 		return err
 	}
 	h.service = s
-	h.streams = socketio.Handler(s, socketio.Options{URL: wire.Public(h.settings.PublicURL), Origins: h.settings.Cors, Scope: h.gate.Scope})
+	h.streams = socketio.Handler(s, socketio.Options{URL: wire.Public(h.settings.PublicURL), Origins: h.settings.Cors, Scope: h.gate.Scope, Token: h.token()})
 	return nil
 }
 

@@ -124,7 +124,7 @@ func (s *socket) put(id string, p *piece, a *attachment, sum []byte) (*upload.Re
 			return nil
 		}
 	}
-	return s.h.s.Write(s.ctx, u.ID, c)
+	return s.h.s.Write(s.as(), u.ID, c)
 }
 
 // told acknowledges a chunk.

@@ -277,14 +277,18 @@ func TestPrincipal(t *testing.T) {
 func TestHalfOpen(t *testing.T) {
 	t.Parallel()
 	const soon = 100 * time.Millisecond
+	patient := newHouse(t, plainGrid(), socketio.Options{Most: 3})
+	for range 3 {
+		defer newCaller(t, patient, "").close()
+	}
+	if status, answer := patient.ask(t, "GET", "EIO=4&transport=polling", ""); status != http.StatusServiceUnavailable {
+		t.Errorf("the fourth of three: %d %s", status, answer)
+	}
 	o := socketio.Options{Connect: soon, Upgrade: soon, PingInterval: time.Minute, Most: 3}
 	h := newHouse(t, plainGrid(), o)
 	var all []wire
 	for range 3 {
 		all = append(all, newCaller(t, h, ""))
-	}
-	if status, answer := h.ask(t, "GET", "EIO=4&transport=polling", ""); status != http.StatusServiceUnavailable {
-		t.Errorf("the fourth of three: %d %s", status, answer)
 	}
 	for _, w := range all {
 		if got := w.next(t); got != "" {

@@ -20,7 +20,7 @@ func rests() []time.Duration {
 func (s *socket) finish(session, id string) {
 	s.h.background(func() {
 		for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
-			u, err := s.h.s.Settle(s.ctx, id)
+			u, err := s.h.s.Settle(s.as(), id)
 			switch {
 			case err == nil && u.Phase >= upload.Held:
 				s.announce(session, u)
@@ -78,7 +78,7 @@ func (s *socket) catchUp() {
 	}
 	s.h.background(func() {
 		full := []upload.Phase{upload.Joining, upload.Accepting, upload.Held, upload.Done}
-		for u, err := range s.h.s.Find(s.ctx, upload.Query{Phases: full, Limit: newest}) {
+		for u, err := range s.h.s.Find(s.as(), upload.Query{Phases: full, Limit: newest}) {
 			if err != nil {
 				if s.ctx.Err() == nil {
 					s.h.unexpected(err)

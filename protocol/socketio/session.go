@@ -94,7 +94,7 @@ func (s *socket) start(b *beginning) (*upload.Record, error) {
 			return u, err
 		}
 	}
-	return s.h.s.Create(s.ctx, n)
+	return s.h.s.Create(s.as(), n)
 }
 
 // resume returns the upload of a session with all its parts, or nil.
@@ -104,7 +104,7 @@ func (s *socket) resume(id string, size int64) (*upload.Record, error) {
 		return nil, nil
 	}
 	if err == nil && size >= 0 && u.Phase == upload.Receiving && u.Size != size {
-		_, err = s.h.s.SetSize(s.ctx, u.ID, size)
+		_, err = s.h.s.SetSize(s.as(), u.ID, size)
 	}
 	if err != nil {
 		return nil, err
@@ -112,7 +112,7 @@ func (s *socket) resume(id string, size int64) (*upload.Record, error) {
 	if size >= 0 && u.Size >= 0 && u.Size != size {
 		return nil, fmt.Errorf("%w: it was %d bytes, now %d", upload.ErrSize, u.Size, size)
 	}
-	return s.h.s.Get(s.ctx, u.ID)
+	return s.h.s.Get(s.as(), u.ID)
 }
 
 // cancel removes an upload, finished or not.
@@ -121,7 +121,7 @@ func (s *socket) cancel(id string, ack int64) error {
 	defer s.hold(false)
 	u, err := s.find(id)
 	if err == nil && u.Phase == upload.Receiving {
-		err = s.h.s.Remove(s.ctx, u.ID)
+		err = s.h.s.Remove(s.as(), u.ID)
 	}
 	if err != nil && !errors.Is(err, upload.ErrNotFound) && !errors.Is(err, upload.ErrGone) {
 		return s.fail(id, err, failure{Ack: ack})
@@ -136,18 +136,18 @@ func (s *socket) find(id string) (*upload.Record, error) {
 		return nil, upload.ErrNotFound
 	}
 	phases := []upload.Phase{upload.Receiving, upload.Joining, upload.Accepting, upload.Held, upload.Done}
-	for u, err := range s.h.s.Find(s.ctx, upload.Query{Fingerprint: s.fingerprint(id), Phases: phases, Limit: 1}) {
+	for u, err := range s.h.s.Find(s.as(), upload.Query{Fingerprint: s.fingerprint(id), Phases: phases, Limit: 1}) {
 		return u, err
 	}
 	return nil, upload.ErrNotFound
 }
 
 func (s *socket) fingerprint(id string) string {
-	return upload.Fingerprint(s.owner, Protocol, "", id)
+	return s.h.s.Fingerprint(s.as(), Protocol, id)
 }
 
 // from is a word for where the client is, of which nothing can be guessed.
-func (s *socket) from() string { return upload.Fingerprint(s.owner, Protocol, "from", s.scope) }
+func (s *socket) from() string { return s.h.s.Fingerprint(s.as(), Protocol, "from", s.scope) }
 
 // standing tells how an upload stands.
 func (s *socket) standing(u *upload.Record) standing {

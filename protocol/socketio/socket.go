@@ -8,17 +8,21 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/coder/websocket"
+
+	"github.com/muleteer/muleteer/upload"
 )
 
 // socket is one session of Engine.IO: a client, over whatever transport.
 type socket struct {
 	h     *Server
 	id    string
-	owner string        // who opened it
-	scope string        // from where
-	about *http.Request // what links need to know of the client
+	owner string                           // who opened it
+	who   atomic.Pointer[upload.Principal] // who has connected by a token, if nobody was known before
+	scope string                           // from where
+	about *http.Request                    // what links need to know of the client
 	ctx   context.Context
 	end   context.CancelFunc
 
@@ -56,6 +60,15 @@ func newSocket(h *Server, r *http.Request) *socket {
 	}
 	s.ctx, s.end = context.WithCancel(context.WithoutCancel(r.Context()))
 	return s
+}
+
+// as is the context in which calls of the Service are made for the socket: as
+// the one who opened it, or who said by a token who that was.
+func (s *socket) as() context.Context {
+	if p := s.who.Load(); p != nil {
+		return upload.By(s.ctx, *p)
+	}
+	return s.ctx
 }
 
 // hello is the first packet of a socket.

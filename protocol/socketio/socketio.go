@@ -28,6 +28,7 @@ package socketio
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"net/url"
 	"slices"
@@ -51,6 +52,10 @@ type Options struct {
 	// Scope tells clients apart that have no name, say by their addresses. Who
 	// comes from where a file was finished hears of it, if nobody else did.
 	Scope func(r *http.Request) string
+
+	// Token, if it is set, tells who has a token: a client may give it in the auth
+	// of its connection. It is asked where nobody is known who may do anything.
+	Token func(ctx context.Context, token string) (upload.Principal, error)
 
 	PingInterval time.Duration // between two pings; 0: 25 s
 	PingTimeout  time.Duration // so long a client may take to answer one; 0: 20 s
@@ -93,8 +98,8 @@ func Handler(s *upload.Service, o Options) *Server {
 	return h
 }
 
-// principal is who sends a request: every call of the Service for a socket is
-// made as the one who opened it. This is the only place that knows.
+// principal is who sends a request of HTTP. What a socket does it does as the one
+// who opened it, see socket.as.
 func principal(r *http.Request) string { return upload.Owner(r.Context()) }
 
 // Close ends all sockets, whose clients connect again by themselves, and waits

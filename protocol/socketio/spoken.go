@@ -1,8 +1,14 @@
 package socketio
 
 import (
+	"cmp"
+	"encoding/json"
+	"errors"
 	"io"
+	"net/http"
 	"strings"
+
+	"github.com/muleteer/muleteer/upload"
 )
 
 // spoken is what a client has said so far, as far as the next packet needs it.
@@ -81,11 +87,36 @@ func (s *socket) connect(p packet) error {
 	if s.connected {
 		return errRequest
 	}
+	if err := s.introduce(p.data); err != nil {
+		text, _ := json.Marshal(map[string]any{"message": err.Error(), "data": map[string]int{"status": http.StatusUnauthorized}})
+		s.emit(packet{kind: connectError, namespace: "/", ack: -1, data: string(text)})
+		return nil
+	}
 	s.join(true)
 	// Nothing is found by this id, but clients show it.
 	s.emit(packet{kind: connect, namespace: "/", ack: -1, data: `{"sid":"` + s.id[:20] + `"}`})
 	s.catchUp()
 	return nil
+}
+
+// introduce finds out who connects, where it has to be said by a token.
+func (s *socket) introduce(auth string) error {
+	who := upload.Caller(s.ctx)
+	if s.h.Token == nil || who.Verbs == nil || len(who.Verbs) > 0 {
+		return nil
+	}
+	var said struct {
+		Token string `json:"token"`
+		Other string `json:"upload_token"`
+	}
+	if auth != "" && json.Unmarshal([]byte(auth), &said) != nil {
+		return errors.New("the auth of the connection is no object with a token")
+	}
+	p, err := s.h.Token(s.ctx, cmp.Or(said.Token, said.Other))
+	if err == nil {
+		s.who.Store(&p)
+	}
+	return err
 }
 
 // join notes whether the client is in the namespace.
