@@ -241,7 +241,7 @@ func TestD4AnAbortedUploadIsNotComplete(t *testing.T) {
 			t.Parallel()
 			d := inBucket(t, gateway)
 			u := d.begin(t, 24<<20, seed(t))
-			ctx := patience(t, 60*time.Second)
+			ctx := patience(t, 120*time.Second)
 			d.proxy.On(s3test.CompleteMultipartUpload).Always().Do(s3test.ServerError)
 			if _, err := u.patch(ctx, 0, c.sent); (err != nil) != (c.sent == u.size) {
 				t.Fatalf("PATCH: %v", err)
@@ -272,7 +272,7 @@ func TestD4AnAbortedUploadIsNotComplete(t *testing.T) {
 				}
 				return false
 			}
-			within(t, 30*time.Second, "410", gone)
+			within(t, 60*time.Second, "410", gone)
 			d.Kill()
 			if err := d.Start(); err != nil {
 				t.Fatal(err)
