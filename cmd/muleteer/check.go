@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/muleteer/muleteer/extent"
@@ -22,6 +24,7 @@ type checkCommand struct {
 type checking struct {
 	*kept
 	console
+	here   func(endpoint string) bool // whether its uploads are in this store
 	read   bool
 	buffer []byte
 
@@ -45,19 +48,53 @@ func (k checkCommand) Run(ctx context.Context, c console) error {
 		return err
 	}
 	defer kept.close()
-	h := &checking{kept: kept, console: c, read: k.ReadData, buffer: make([]byte, 1<<20), told: time.Now()}
+	elsewhere, err := k.Storage.Config.stores()
+	if err != nil {
+		return err
+	}
+	stores := slices.Compact(slices.Sorted(maps.Values(elsewhere)))
+	stores = slices.Insert(slices.DeleteFunc(stores, func(s string) bool { return s == "" || s == k.Storage.Store }), 0, "")
+	var wrong error
+	for _, where := range stores {
+		one, err := kept.beside(ctx, k.Storage, where)
+		if err != nil {
+			return err
+		}
+		if len(stores) > 1 {
+			fmt.Fprintf(c.out, "store %s\n", one.storeAt)
+		}
+		h := &checking{kept: one, console: c, read: k.ReadData, buffer: make([]byte, 1<<20), told: time.Now()}
+		// Records of an endpoint that the file does not name any more are looked
+		// for in the first store.
+		h.here = func(endpoint string) bool {
+			at := elsewhere[endpoint]
+			return at == where || where == "" && at == k.Storage.Store
+		}
+		if err := h.all(ctx); err != nil {
+			return err
+		}
+		wrong = errors.Join(wrong, h.result())
+	}
+	return errors.Join(wrong, kept.close())
+}
+
+// all checks all that is recorded of one store.
+func (h *checking) all(ctx context.Context) error {
 	if err := h.walk(ctx); err != nil {
 		return fmt.Errorf("the store cannot be listed: %w", err)
 	}
-	for u, err := range kept.State.Find(ctx, upload.Query{}) {
+	for u, err := range h.State.Find(ctx, upload.Query{}) {
 		if err != nil {
 			return fmt.Errorf("the state cannot be read: %w", err)
+		}
+		if !h.here(u.Endpoint) {
+			continue
 		}
 		if err := h.record(ctx, u.ID); err != nil {
 			return err
 		}
 	}
-	return errors.Join(h.result(), kept.close())
+	return nil
 }
 
 // there refuses to make a new state only to find nothing in it.

@@ -41,12 +41,12 @@ func (e *endpointNode) UnmarshalYAML(n ast.Node) error {
 
 var endpointName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}$`)
 
-// endpoints returns the endpoints that the file names, complete and checked.
-func (s *settings) endpoints() (map[string]endpoint, error) {
-	if s.Storage.Config == "" {
+// endpoints returns what the file says of endpoints.
+func (f configFile) endpoints() (endpoints, error) {
+	if f == "" {
 		return nil, nil
 	}
-	text, err := os.ReadFile(string(s.Storage.Config))
+	text, err := os.ReadFile(string(f))
 	if err != nil {
 		return nil, fmt.Errorf("the configuration cannot be read: %w", err)
 	}
@@ -55,10 +55,34 @@ func (s *settings) endpoints() (map[string]endpoint, error) {
 	}
 	said := new(settings)
 	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(said); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: %s", s.Storage.Config, yaml.FormatError(err, false, true))
+		return nil, fmt.Errorf("%s: %s", f, yaml.FormatError(err, false, true))
+	}
+	return said.Endpoints, nil
+}
+
+// stores returns where the endpoints keep their files, as --store would say it;
+// "" is the first one's.
+func (f configFile) stores() (map[string]string, error) {
+	named, err := f.endpoints()
+	all := map[string]string{}
+	for name, said := range named {
+		e := endpoint{}
+		if said.node != nil {
+			err = errors.Join(err, yaml.NodeToValue(said.node, &e, yaml.Strict()))
+		}
+		all[name] = e.Store
+	}
+	return all, err
+}
+
+// endpoints returns the endpoints that the file names, complete and checked.
+func (s *settings) endpoints() (map[string]endpoint, error) {
+	named, err := s.Storage.Config.endpoints()
+	if err != nil {
+		return nil, err
 	}
 	all := map[string]endpoint{}
-	for name, said := range said.Endpoints {
+	for name, said := range named {
 		e := endpoint{Target: s.Target}
 		if said.node != nil { // nothing may be said of it
 			if err := yaml.NodeToValue(said.node, &e, yaml.Strict()); err != nil {
