@@ -117,12 +117,6 @@ func (s *Service) takeWhole(ctx context.Context, n New, c *Chunk) (u *Record, er
 	if err := s.judge(u, body[:min(Window, got)]); err != nil {
 		return nil, err, true
 	}
-	if u.Meta.Ask {
-		if err := s.reauthorize(ctx, u); err != nil {
-			return nil, err, true
-		}
-		u.Meta.Ask = false
-	}
 	if u.Object, u.Final, err = wp.PutWhole(ctx, u.ID, s.spec(u, n), body); err != nil {
 		return nil, storeError(err), true
 	}

@@ -113,19 +113,29 @@ func (s *Service) step(ctx context.Context, u *Record) (again bool, err error) {
 	return false, nil
 }
 
-// join has the store make one object of the parts.
-func (s *Service) join(ctx context.Context, u *Record) error {
-	final, err := s.Store.Join(ctx, u.object(), u.Parts)
+// joined has the store make one object of the parts, and believes it only if
+// that is what was acknowledged.
+func (s *Service) joined(ctx context.Context, u *Record, o store.Object) (store.Final, error) {
+	final, err := s.Store.Join(ctx, o, u.Parts)
 	switch {
 	case errors.Is(err, store.ErrGone), errors.Is(err, store.ErrParts):
 		// What was acknowledged is not there any more: this is never "complete".
 		s.log().Error("the store has lost an upload", "id", u.ID, "error", err)
-		return cmp.Or(s.forget(ctx, u), ErrGone)
+		return final, cmp.Or(s.forget(ctx, u), ErrGone)
 	case err != nil:
-		return storeError(err)
+		return final, storeError(err)
 	case final.Size != u.Size || final.CRC != combined(u.Parts):
-		return fmt.Errorf("%w: the store joined %d bytes with checksum %v, not %d with %v",
+		return final, fmt.Errorf("%w: the store joined %d bytes with checksum %v, not %d with %v",
 			ErrUnavailable, final.Size, final.CRC, u.Size, combined(u.Parts))
+	}
+	return final, nil
+}
+
+// join makes one object of the parts.
+func (s *Service) join(ctx context.Context, u *Record) error {
+	final, err := s.joined(ctx, u, u.object())
+	if err != nil {
+		return err
 	}
 	u.Final, u.Key = final, final.Key
 	if err := s.verify(ctx, u); err != nil {

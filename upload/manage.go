@@ -70,9 +70,9 @@ func (s *Service) manage(ctx context.Context, id string, change func(*Record) (b
 func (s *Service) appear(ctx context.Context, u *Record) error {
 	o := u.Object
 	o.Hidden, o.Joined = false, false
-	final, err := s.Store.Join(ctx, o, u.Parts)
+	final, err := s.joined(ctx, u, o)
 	if err != nil {
-		return storeError(err)
+		return err
 	}
 	u.Hidden, u.Final, u.Key = false, final, final.Key
 	return s.done(ctx, u)

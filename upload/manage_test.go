@@ -319,3 +319,25 @@ func TestTypes(t *testing.T) {
 		}
 	}
 }
+
+// What a store has lost in quarantine is gone when it is released, and never
+// complete.
+func TestQuarantineLost(t *testing.T) {
+	onEachGrid(t, func(t *testing.T, h *house) {
+		h.Hold = true
+		u, err := h.Take(ctx, upload.New{Size: 100}, piece(content(2, 100), extent.Extent{End: 100}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := h.mem.Remove(ctx, u.Object); err != nil {
+			t.Fatal(err)
+		}
+		_, err = h.Release(manager(), u.ID)
+		wantErr(t, err, upload.ErrGone)
+		v, err := h.Get(manager(), u.ID)
+		wantErr(t, err, upload.ErrGone)
+		if v.Phase != upload.Gone || len(h.keys(t)) > 0 {
+			t.Errorf("it is %v, and there is %q", v.Phase, h.keys(t))
+		}
+	})
+}
