@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"reflect"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -24,8 +25,8 @@ func reread(c console) (settings, error) {
 // follow reads the settings once more at each SIGHUP, until ctx ends, and lets
 // the server go by them; requests that are under way end by the old ones. It
 // returns where those hear of it who sweep, and what tells the house of the
-// moment.
-func (h *house) follow(ctx context.Context, server *http.Server) (<-chan *house, func() *house) {
+// moment. What goes on for it is counted in working.
+func (h *house) follow(ctx context.Context, server *http.Server, working *sync.WaitGroup) (<-chan *house, func() *house) {
 	change := make(chan *house)
 	var standing atomic.Pointer[house]
 	standing.Store(h)
@@ -38,7 +39,7 @@ func (h *house) follow(ctx context.Context, server *http.Server) (<-chan *house,
 	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*current.Load()).ServeHTTP(w, r) })
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGHUP)
-	go func() {
+	working.Go(func() {
 		defer signal.Stop(signals)
 		for now := h; ; {
 			select {
@@ -66,7 +67,7 @@ func (h *house) follow(ctx context.Context, server *http.Server) (<-chan *house,
 			h.log.Info("the settings were read again", "endpoints", len(next.all()))
 			now = next
 		}
-	}()
+	})
 	return change, standing.Load
 }
 

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/muleteer/muleteer/access"
@@ -206,7 +207,10 @@ func (h *house) server() *http.Server {
 // come are cut, so that what arrived of them is kept.
 func (h *house) serve(ctx context.Context, listeners []net.Listener) error {
 	server := h.server()
-	change, current := h.follow(ctx, server)
+	var working sync.WaitGroup
+	following, stopFollowing := context.WithCancel(ctx)
+	defer stopFollowing()
+	change, current := h.follow(following, server, &working)
 	hangUp := func() { current().hangUp() }
 	server.RegisterOnShutdown(hangUp) // their clients poll, and would poll on
 	defer hangUp()
@@ -240,6 +244,8 @@ func (h *house) serve(ctx context.Context, listeners []net.Listener) error {
 	if server.Shutdown(last) != nil {
 		server.Close()
 	}
+	stopFollowing() // before the stores are closed, of which it may open more
+	working.Wait()
 	stopSweeping()
 	<-swept
 	return err
