@@ -174,6 +174,50 @@ type Linker interface {
 	Link(ctx context.Context, o Object, kind, disposition string) (string, error)
 }
 
+// Signer is a Store into which clients may put parts by themselves, each by one
+// request that was signed for it. Parts have numbers, from 1, and are joined in
+// the order of these.
+type Signer interface {
+	// Signs tells what is signed here; nothing, if it is zero.
+	Signs(ctx context.Context) (Signing, error)
+	// Number returns the number of the part that fills a cell of the object's grid.
+	Number(o Object, cell extent.Extent) (int64, error)
+	// Sign returns a request that puts one part for so long, and can do nothing
+	// else. Where p is not nil, it puts just so many bytes with that checksum.
+	// It must not put anything once the object is joined or removed.
+	Sign(ctx context.Context, o Object, number int64, p *Part, life time.Duration) (Signed, error)
+	// Arrived yields those parts of an object with numbers from first to last that
+	// are here, by whatever way, in the order of their numbers; durable, and with
+	// the checksums that the store itself has computed or verified. An object that
+	// is joined or gone has none.
+	Arrived(ctx context.Context, o Object, first, last int64) iter.Seq2[Arrival, error]
+}
+
+// Signing is what a Signer signs.
+type Signing struct {
+	Origin string // scheme and host to which the requests go; empty: nothing is signed
+	Least  int64  // bytes of a part, but for the last one of an object
+	Most   int64  // the highest number
+	Blind  bool   // also parts of which nothing is known beforehand
+}
+
+// Signed is a request with which a client can put a part, without a cookie or
+// anything else of ours.
+type Signed struct {
+	Method string
+	URL    string
+	Header map[string]string // to be sent as they are; of the headers of its own choice a client must send none that is signed
+	Until  time.Time         // it has to begin before
+}
+
+// Arrival is a part that is kept under a number.
+type Arrival struct {
+	Number  int64
+	Size    int64 // bytes
+	CRC     CRC
+	Receipt string // see Part
+}
+
 // Spacer is a Store that knows how much more it can take.
 type Spacer interface {
 	// Free returns the bytes that are free, or -1 where that means nothing.

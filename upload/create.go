@@ -187,6 +187,11 @@ func (s *Service) newRecord(ctx context.Context, n New) (*Record, error) {
 		Touched:     now,
 	}
 	note(ctx, "", u.ID)
+	if u.Meta.Blind = n.Blind; n.Blind {
+		if signs, err := s.Direct(ctx); err != nil || !signs.Blind {
+			return nil, cmp.Or(err, ErrIndirect)
+		}
+	}
 	u.Meta.Ask = p.Again != nil && !n.Partial
 	if s.Expire > 0 && s.Expire != idleDefault {
 		u.Meta.Idle = s.Expire

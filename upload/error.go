@@ -21,9 +21,11 @@ var (
 	ErrInterrupted = errors.New("a later request took over")                                                               // 409
 	ErrGone        = errors.New("the upload was removed or has expired")                                                   // 410
 	ErrTooLarge    = errors.New("the upload is larger than allowed or declared")                                           // 413
+	ErrNoCell      = errors.New("these bytes are no part as the storage wants it, send them to this server")               // 422
 	ErrBusy        = errors.New("the upload is being finished, ask again")                                                 // 423
 	ErrChecksum    = errors.New("the checksum does not match, nothing was kept of the request")                            // 460
 	ErrTooMany     = errors.New("too many uploads begin at once, try again soon")                                          // 429
+	ErrIndirect    = errors.New("the storage takes nothing from clients, send it to this server")                          // 501
 	ErrUnavailable = errors.New("the storage cannot be reached, what was acknowledged is safe, try again")                 // 503
 	ErrFull        = errors.New("the storage is full, what was acknowledged is safe, try again when there is space again") // 507
 )

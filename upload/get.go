@@ -137,6 +137,9 @@ func (s *Service) Expires(u *Record) time.Time {
 		return time.Time{}
 	}
 	at := u.Touched.Add(u.idle())
+	if later := u.Meta.Signed.Add(u.idle()); later.After(at) {
+		at = later
+	}
 	if end := u.Began.Add(u.Meta.Longest); u.Meta.Longest > 0 && end.Before(at) {
 		return end
 	}

@@ -31,6 +31,9 @@ func (s *Service) WriteNumbered(ctx context.Context, id string, number int64, c 
 	if err != nil {
 		return u, err
 	}
+	if u.Meta.Blind {
+		return u, errBlind
+	}
 	if c.Len > s.limit(u) || u.Size >= 0 && c.Len > u.Size {
 		return u, ErrTooLarge // which must not be what the size of parts is fixed by
 	}
@@ -83,11 +86,18 @@ func (s *Service) Numbered(ctx context.Context, id string) (*Record, []Numbered,
 	if err != nil {
 		return u, nil, err
 	}
+	sizes := map[int64]int64{}
+	if u.Meta.Blind && u.Phase == Receiving {
+		all, err := s.blindly(ctx, u)
+		for number, a := range all {
+			sizes[number] = a.Size
+		}
+		return u, numbered(sizes), err
+	}
 	aside, err := s.aside(itself(ctx, u), u)
 	if err != nil {
 		return u, nil, err
 	}
-	sizes := map[int64]int64{}
 	here := u.Ranges()
 	if u.Phase != Receiving {
 		here = extent.Of(extent.Extent{End: u.Size})
@@ -104,11 +114,16 @@ func (s *Service) Numbered(ctx context.Context, id string) (*Record, []Numbered,
 	for number, kept := range aside {
 		sizes[number] = kept[0].Size
 	}
+	return u, numbered(sizes), nil
+}
+
+// numbered makes parts of sizes by their numbers.
+func numbered(sizes map[int64]int64) []Numbered {
 	parts := make([]Numbered, 0, len(sizes))
 	for _, number := range slices.Sorted(maps.Keys(sizes)) {
 		parts = append(parts, Numbered{number, sizes[number]})
 	}
-	return u, parts, nil
+	return parts
 }
 
 // Complete ends an upload of numbered parts: it consists of these, in this
@@ -129,12 +144,16 @@ func (s *Service) Complete(ctx context.Context, id string, numbers []int64) (*Re
 		return u, err
 	}
 	ctx = context.WithoutCancel(ctx)
+	rising := slices.IsSorted(numbers) && len(slices.Compact(slices.Clone(numbers))) == len(numbers)
+	if u.Meta.Blind && rising && u.Phase == Receiving {
+		return s.completeBlind(ctx, u, numbers)
+	}
 	own := itself(ctx, u)
 	aside, err := s.aside(own, u)
 	if err != nil {
 		return u, err
 	}
-	if len(numbers) == 0 && u.Here+int64(len(aside)) > 0 || !slices.IsSorted(numbers) || len(slices.Compact(slices.Clone(numbers))) != len(numbers) {
+	if len(numbers) == 0 && u.Here+int64(len(aside)) > 0 || !rising {
 		return u, fmt.Errorf("%w: the numbers of the parts must rise", ErrInvalid)
 	}
 	size, here := int64(0), u.Ranges()

@@ -41,6 +41,7 @@ type Meta struct {
 	Fields    map[string]string `json:"fields,omitempty"`    // further fields, by name
 	Wire      map[string]string `json:"wire,omitempty"`      // what the protocol has to give back as it came; nobody else reads it
 	PartSize  int64             `json:"partSize,omitempty"`  // bytes of its numbered parts but the last, 0 until it is fixed
+	Blind     bool              `json:"blind,omitempty"`     // its parts have numbers, and only clients put them, into the store: see SignNumbered
 	Number    int64             `json:"number,omitempty"`    // of a part that is kept until its place is known
 	Refused   string            `json:"refused,omitempty"`   // why a hook refused it, which is then gone
 	RefusedAs int               `json:"refusedAs,omitempty"` // with which status, 0 for the protocol's own
@@ -55,6 +56,7 @@ type Meta struct {
 	Data      string            `json:"data,omitempty"`      // what hooks are told of it: JSON from whoever permitted it
 	Verified  bool              `json:"verified,omitempty"`  // the digests are right
 	Released  bool              `json:"released,omitempty"`  // it was Held, and may appear
+	Signed    time.Time         `json:"signed,omitzero"`     // when a client was permitted last to put bytes into the store itself
 	Confirmed bool              `json:"confirmed,omitempty"` // the application wants to keep it
 }
 

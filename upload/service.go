@@ -93,6 +93,7 @@ type New struct {
 	Fingerprint string   // see Record
 	Once        bool     // another upload of the same fingerprint, finished or not, is ErrExists
 	Partial     bool     // see Record
+	Blind       bool     // see Meta; ErrIndirect where the store does not sign for it
 	Sources     []string // ids of uploads of the same owner, to be concatenated
 }
 
@@ -135,6 +136,7 @@ type Chunk struct {
 //	Amend    takes what is said late     write.go
 //	Describe takes what people say of it write.go
 //	WriteNumbered, Numbered, Complete: the same by the numbers of parts   number.go
+//	Direct, Sign, SignNumbered, Collect: clients put parts into the store    direct.go
 //	Final    is Get for readers          get.go
 //	Open     reads a finished file       get.go
 //	Link     tells where else it is      get.go

@@ -48,6 +48,9 @@ func (s *Service) Write(ctx context.Context, id string, c Chunk) (*Record, error
 	if len(u.Sources) > 0 {
 		return u, fmt.Errorf("%w: a concatenation takes its bytes from its sources", ErrRefused)
 	}
+	if u.Meta.Blind && c.Len != 0 {
+		return u, errBlind
+	}
 	// From here on the client's leaving must not undo what it has brought.
 	ctx = context.WithoutCancel(ctx)
 	if u.full() && !u.Whole() {

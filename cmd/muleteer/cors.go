@@ -39,7 +39,7 @@ func ietfCrossing() crossing {
 func rangeCrossing() crossing {
 	return crossing{
 		methods: "PUT, POST, GET, HEAD, DELETE, OPTIONS",
-		send:    []string{"Content-Range", "X-Upload-Fingerprint", "X-Upload-Path", "X-Upload-Checksum"},
+		send:    []string{"Content-Range", "X-Upload-Fingerprint", "X-Upload-Path", "X-Upload-Checksum", "X-Upload-Direct"},
 		see:     []string{"Range", "X-Upload-Ranges", "X-Upload-Checksum", "X-Upload-Location"},
 	}
 }

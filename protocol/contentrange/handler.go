@@ -18,6 +18,13 @@
 // 409 says that another request took over or that the sizes contradict, 503 that
 // the same request will succeed later.
 //
+// Where the store takes parts from clients, "X-Upload-Direct: sign" asks by POST,
+// with all headers of a piece and without its bytes, for the request that puts
+// them there: {"put": {"url", "headers", "expires"}}. "X-Upload-Direct: sent" tells
+// in the same way that it was done, and is answered as the piece would be. 501 says
+// that all bytes have to come here, 422 that these have to. What was put and not
+// told is counted by the next query.
+//
 // What belongs together is told by the name. A client that may send two files
 // of one name sends X-Upload-Fingerprint, which it chooses, with all requests
 // of one file: then nothing is ever replaced, and what is repeated after the
@@ -97,7 +104,10 @@ func (h *handler) serve(a *answer) error {
 	if err != nil {
 		return err
 	}
-	if a.q = q; q.query {
+	switch a.q = q; {
+	case q.direct != "":
+		do = h.directly
+	case q.query:
 		do = h.query
 	}
 	return do(a)

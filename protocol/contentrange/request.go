@@ -26,6 +26,7 @@ type request struct {
 	sum    *store.CRC // the client's checksum of the body
 	length int64      // of the body, -1 if unknown
 	fields map[string]string
+	direct string // what the client wants to do with the store itself, "" for nothing
 }
 
 // nameLimit and pathLimit are what file systems take, in bytes.
@@ -59,6 +60,9 @@ func (h *handler) read(r *http.Request) (*request, error) {
 	}
 	if q.kind, err = kind(r.Header); err != nil {
 		return nil, err
+	}
+	if q.direct = r.Header.Get("X-Upload-Direct"); q.direct != "" {
+		q.length = -1 // of bytes that do not come here
 	}
 	value, ranged, err := wire.Header(r.Header, "Content-Range")
 	if err != nil {

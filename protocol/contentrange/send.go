@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/muleteer/muleteer/extent"
 	"github.com/muleteer/muleteer/internal/wire"
 	"github.com/muleteer/muleteer/upload"
 )
@@ -95,13 +96,7 @@ func (h *handler) write(ctx context.Context, q *request, b *body, u *upload.Reco
 	if u != nil {
 		return h.s.Write(ctx, u.ID, c)
 	}
-	n := upload.New{
-		Protocol: Protocol, Size: q.total, Fingerprint: q.key, Once: q.pinned,
-		Meta: upload.Meta{Name: q.name, Path: q.path, Fields: q.fields}, Type: q.kind,
-	}
-	if !q.start && q.End != q.total {
-		n.Chunk = q.Len()
-	}
+	n := h.new(q)
 	if q.start || q.Start == 0 && q.End == q.total {
 		u, err := h.s.Take(ctx, n, c)
 		if u != nil && u.Here == 0 && errors.Is(err, upload.ErrChecksum) {
@@ -115,6 +110,18 @@ func (h *handler) write(ctx context.Context, q *request, b *body, u *upload.Reco
 		return nil, err
 	}
 	return h.s.Write(ctx, u.ID, c)
+}
+
+// new is the upload that a request begins.
+func (h *handler) new(q *request) upload.New {
+	n := upload.New{
+		Protocol: Protocol, Size: q.total, Fingerprint: q.key, Once: q.pinned,
+		Meta: upload.Meta{Name: q.name, Path: q.path, Fields: q.fields}, Type: q.kind,
+	}
+	if !q.start && q.End != q.total {
+		n.Chunk = q.Len()
+	}
+	return n
 }
 
 // query tells which bytes are here. It never waits and disturbs nobody.
@@ -140,6 +147,12 @@ func (h *handler) query(a *answer) error {
 	}
 	if u, err = h.s.Get(ctx, u.ID); err != nil {
 		return err
+	}
+	// What the client has put into the store counts as well.
+	if !u.Meta.Signed.IsZero() && u.Phase == upload.Receiving && u.Here < u.Size && upload.Caller(ctx).May(upload.MayWrite) {
+		if u, err = h.s.Collect(ctx, u.ID, extent.Extent{End: u.Size}); err != nil {
+			return err
+		}
 	}
 	return a.told(u, true)
 }

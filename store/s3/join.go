@@ -121,10 +121,34 @@ func (s *Store) complete(ctx context.Context, key string, h handle, id string, f
 		in.IfNoneMatch = aws.String("*")
 	}
 	out, failed := s.client.CompleteMultipartUpload(ctx, in, hasty)
+	if partsWrong(failed) && s.renew(ctx, key, h.uploadID, parts) {
+		out, failed = s.client.CompleteMultipartUpload(ctx, in, hasty)
+	}
 	if failed == nil && disagrees(out.ChecksumCRC64NVME, final.CRC) && out.ChecksumType != types.ChecksumTypeComposite {
 		failed = fmt.Errorf("the server computed the checksum %s of the object, not %s", *out.ChecksumCRC64NVME, final.CRC)
 	}
 	return s.settle(ctx, key, id, final, failed)
+}
+
+// renew gives parts the ETags that they have now, and tells whether one has
+// changed. A client may have put its part twice by one signed request: the bytes
+// are the same by their checksum, and where the server encrypts, the ETag is not.
+func (s *Store) renew(ctx context.Context, key, uploadID string, parts []types.CompletedPart) (changed bool) {
+	at := map[int32]int{}
+	for i, p := range parts {
+		at[*p.PartNumber] = i
+	}
+	for p, err := range s.parts(ctx, key, uploadID, 1, maxParts) {
+		i, known := at[aws.ToInt32(p.PartNumber)]
+		if err != nil {
+			return false
+		}
+		sum := aws.ToString(p.ChecksumCRC64NVME)
+		if known && sum != "" && sum == aws.ToString(parts[i].ChecksumCRC64NVME) && aws.ToString(p.ETag) != *parts[i].ETag {
+			parts[i].ETag, changed = p.ETag, true
+		}
+	}
+	return changed
 }
 
 // settle finds out what a Complete has done, whatever its answer was.

@@ -18,6 +18,8 @@ import (
 type features struct {
 	sum         string // the checksum that it checks
 	conditional bool   // it never replaces an object when told so by If-None-Match
+	lists       bool   // it lists the checksums of parts that came with one; asked only where clients may put parts
+	blind       bool   // and of those that came without
 }
 
 // String tells of them, for people.
@@ -45,6 +47,14 @@ func (s *Store) Probe(ctx context.Context) (string, error) {
 	told := f.String()
 	if s.equal {
 		told += fmt.Sprintf("; parts of one size: a file of unknown size ends at %d GiB", equalCell*maxParts/2>>30)
+	}
+	switch {
+	case s.direct && !f.lists:
+		told += "; lists no CRC-64/NVME of parts: clients send them through here, whatever direct=1 says"
+	case s.direct && !f.blind:
+		told += "; takes parts from clients that tell their checksums, as this project's own do"
+	case s.direct:
+		told += "; takes parts from clients"
 	}
 	return told, nil
 }
@@ -85,6 +95,11 @@ func (s *Store) probe(ctx context.Context) (f *features, err error) {
 		}
 		if ok {
 			f.sum = algorithm
+		}
+	}
+	if s.direct && f.sum == sumCRC64 {
+		if f.lists, f.blind, err = s.probeList(ctx, key); err != nil {
+			return nil, err
 		}
 	}
 	defer func() {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -66,9 +65,6 @@ func (s *Store) notThere(ctx context.Context, o store.Object) error {
 	return translate(err)
 }
 
-// linkLife is how long an address that Link signs can be used.
-const linkLife = 15 * time.Minute
-
 // Link is store.Linker's: an address at which the object can be read without
 // this server. It is empty unless the store's URL asks for it.
 func (s *Store) Link(ctx context.Context, o store.Object, kind, disposition string) (string, error) {
@@ -78,7 +74,7 @@ func (s *Store) Link(ctx context.Context, o store.Object, kind, disposition stri
 	signed, err := s.sign.PresignGetObject(ctx, &s3.GetObjectInput{
 		Bucket: s.in(), Key: aws.String(s.final(o)),
 		ResponseContentType: optional(kind), ResponseContentDisposition: optional(disposition),
-	}, s3.WithPresignExpires(linkLife))
+	})
 	if err != nil {
 		return "", err
 	}

@@ -33,7 +33,7 @@ type Options struct {
 	Key, Secret string // credentials; empty: those of the usual chain
 }
 
-// Store is a store.Store, Folder, Copier, WholePutter, Walker and Linker.
+// Store is a store.Store, Folder, Copier, WholePutter, Walker, Linker and Signer.
 type Store struct {
 	place
 	limit  int64
@@ -82,7 +82,7 @@ func Open(ctx context.Context, where string, o Options) (*Store, error) {
 	if s.client, err = newClient(ctx, p, given(o)); err != nil {
 		return nil, err
 	}
-	s.sign = s3.NewPresignClient(s.client)
+	s.sign = newPresigner(s.client, p)
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	// Unlike HeadBucket, this answers an error with its name.

@@ -69,6 +69,7 @@ func TestStore(t *testing.T) {
 		"CRC-32C":       {query: "&checksum=crc32c"},
 		"MD5":           {query: "&checksum=md5"},
 		"no checksums":  {query: "&checksum=none"},
+		"direct":        {query: "&direct=1", prefix: "di/rect"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

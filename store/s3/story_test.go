@@ -340,3 +340,28 @@ func TestALookDecidesWhatAJoinHasDone(t *testing.T) {
 		}
 	}
 }
+
+// A client may put its part twice by one signed request, and where the server
+// encrypts with keys of its own, the same bytes have another ETag then.
+func TestJoinOfAPartWithAnotherETag(t *testing.T) {
+	t.Parallel()
+	s := open(t, server.URL(server.Bucket(t), "")+"&direct=1", Options{})
+	body := bytes.Repeat([]byte("mule"), 2<<20)
+	o, err := s.Begin(t.Context(), rand.Text(), store.Spec{Size: int64(len(body)), Key: "file", Chunk: 8 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parts []store.Part
+	keep := func(p store.Part) error { parts = append(parts, p); return nil }
+	if err := s.Put(t.Context(), o, extent.Extent{End: o.Size}, bytes.NewReader(body), keep); err != nil {
+		t.Fatal(err)
+	}
+	number, _, err := parseReceipt(parts[0].Receipt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts[0].Receipt = partReceipt(number, `"of-the-time-before"`)
+	if final, err := s.Join(t.Context(), o, parts); err != nil || final.CRC != store.CRC(0).Update(body) {
+		t.Errorf("%+v, %v", final, err)
+	}
+}

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
@@ -21,6 +22,8 @@ type place struct {
 	sse      string // server-side encryption: AES256, aws:kms …
 	kmsKey   string
 	redirect bool   // readers are sent to the bucket
+	direct   bool   // clients may put parts into the bucket themselves
+	public   string // URL of the server as clients reach it; empty: the endpoint
 	checksum string // which checksum the server is to check; empty: the best that it has
 }
 
@@ -32,17 +35,8 @@ type parameter struct {
 
 func parameters() []parameter {
 	return []parameter{
-		{"endpoint", "https://HOST", func(p *place, v string) error {
-			if !strings.Contains(v, "://") {
-				v = "https://" + v
-			}
-			u, err := url.Parse(v)
-			if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" {
-				return fmt.Errorf("is no address: write endpoint=https://s3.example.org")
-			}
-			p.endpoint = strings.TrimSuffix(v, "/")
-			return nil
-		}},
+		{"endpoint", "https://HOST", address(func(p *place, v string) { p.endpoint = v })},
+		{"public", "https://HOST", address(func(p *place, v string) { p.public = v })},
 		{"region", "NAME", func(p *place, v string) error { p.region = v; return nil }},
 		{"style", "path or virtual", oneOf(func(p *place, v string) { p.style = v }, "path", "virtual")},
 		{"parts", "equal or any", oneOf(func(p *place, v string) { p.equal = v == "equal" }, "equal", "any")},
@@ -50,7 +44,23 @@ func parameters() []parameter {
 		{"sse", "AES256 or aws:kms", oneOf(func(p *place, v string) { p.sse = v }, "AES256", "aws:kms", "aws:kms:dsse")},
 		{"kms-key", "ID", func(p *place, v string) error { p.kmsKey = v; return nil }},
 		{"redirect", "1", oneOf(func(p *place, v string) { p.redirect = v == "1" }, "1", "0")},
+		{"direct", "1", oneOf(func(p *place, v string) { p.direct = v == "1" }, "1", "0")},
 		{"checksum", "crc64nvme, crc32c, md5 or none", oneOf(func(p *place, v string) { p.checksum = v }, sums()...)},
+	}
+}
+
+// address sets the URL of a server, which is https unless it says otherwise.
+func address(set func(p *place, v string)) func(*place, string) error {
+	return func(p *place, v string) error {
+		if !strings.Contains(v, "://") {
+			v = "https://" + v
+		}
+		u, err := url.Parse(v)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" {
+			return errors.New("is no address: write https://s3.example.org")
+		}
+		set(p, strings.TrimSuffix(v, "/"))
+		return nil
 	}
 }
 
@@ -75,6 +85,8 @@ var bucketName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$`)
 //	class=CLASS       the storage class of finished objects
 //	sse=AES256        encryption at rest by the server, or aws:kms, with kms-key=ID
 //	redirect=1        readers are sent to the bucket, with a signed address
+//	direct=1          clients may put parts into the bucket themselves, likewise
+//	public=URL        of the server, as readers and clients reach it; none: endpoint
 //	checksum=NAME     crc64nvme, crc32c, md5, none; else the best that the server has
 func parseURL(where string) (place, error) {
 	var p place

@@ -38,7 +38,7 @@ func TestParseURLRefuses(t *testing.T) {
 		"s3://photos/a/../b":                      "cannot be the prefix",
 		"s3://photos/a//b":                        "cannot be the prefix",
 		"s3://photos#x":                           "write s3://BUCKET/PREFIX",
-		"s3://photos?regoin=x":                    `"regoin", which is not known; it may have: endpoint=https://HOST; region=NAME;`,
+		"s3://photos?regoin=x":                    `"regoin", which is not known; it may have: endpoint=https://HOST; public=https://HOST; region=NAME;`,
 		"s3://photos?region=":                     "must say region=NAME once",
 		"s3://photos?region=a&region=b":           "must say region=NAME once",
 		"s3://photos?parts=odd":                   "parts=odd is none of equal, any",

@@ -19,7 +19,7 @@ import (
 // is opened anew at the points where what it promised has to survive that; the
 // old value must go on to work, as the new one.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
-	for _, group := range [][]promise{putPromises, joinPromises, namePromises, readPromises, removePromises, copyPromises, wholePromises, walkPromises} {
+	for _, group := range [][]promise{putPromises, joinPromises, namePromises, readPromises, removePromises, copyPromises, wholePromises, walkPromises, signPromises} {
 		for _, p := range group {
 			t.Run(p.name, func(t *testing.T) {
 				t.Parallel()
