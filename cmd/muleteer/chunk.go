@@ -22,6 +22,8 @@ const (
 	// breaks only small ones arrive.
 	leastOnBadLine = 256 << 10
 	leastChunk     = 64 << 10
+	// leastDirect is what S3 takes as a part.
+	leastDirect = 5 << 20
 )
 
 // errTooLarge is what a piece is refused with by a proxy, whatever its size.

@@ -40,7 +40,7 @@ func rangeCrossing() crossing {
 	return crossing{
 		methods: "PUT, POST, GET, HEAD, DELETE, OPTIONS",
 		send:    []string{"Content-Range", "X-Upload-Fingerprint", "X-Upload-Path", "X-Upload-Checksum", "X-Upload-Direct"},
-		see:     []string{"Range", "X-Upload-Ranges", "X-Upload-Checksum", "X-Upload-Location"},
+		see:     []string{"Range", "X-Upload-Ranges", "X-Upload-Checksum", "X-Upload-Location", "X-Upload-Cell"},
 	}
 }
 

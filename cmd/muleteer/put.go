@@ -20,6 +20,7 @@ type putCommand struct {
 	Name      string   `help:"The name at the server, of a single file or of standard input."`
 	Workers   int      `short:"w" default:"4" help:"How many requests at once (default: 4)."`
 	ChunkSize size     `env:"MULETEER_CHUNK_SIZE,CHUNK_SIZE" default:"6291456" placeholder:"SIZE" help:"In what pieces to send, up to 95MiB (default: 6MiB)."`
+	Direct    bool   `help:"Send pieces straight into the server's bucket, where it has one that takes them; what cannot go there goes through the server."`
 	Timeout   span     `placeholder:"TIME" help:"Give up after so long without success (default: try for ever)."`
 	Trust     trust    `embed:""`
 	Quiet     bool     `short:"q" help:"Show no progress."`
@@ -77,6 +78,8 @@ func (p putCommand) check(what []string) error {
 		return errors.New("--workers is a number from 1 to 64")
 	case p.ChunkSize < 1:
 		return errors.New("--chunk-size has to be at least 1 byte")
+	case p.Direct && p.ChunkSize < leastDirect:
+		return errors.New("--direct needs a --chunk-size of at least 5MiB: buckets take no smaller pieces")
 	case p.Name != "" && len(what) > 1:
 		return errors.New("--name names one file, and there are several")
 	}
@@ -99,7 +102,12 @@ func (p putCommand) check(what []string) error {
 }
 
 func (p putCommand) sender(r *remote, in io.Reader) *sender {
+	var d *direct
+	if p.Direct {
+		d = &direct{}
+	}
 	return &sender{
+		direct:  d,
 		remote:  r,
 		in:      in,
 		chunk:   newChunk(int64(p.ChunkSize)),

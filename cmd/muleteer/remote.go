@@ -86,6 +86,7 @@ type refused struct {
 	title  string
 	detail string
 	after  time.Duration // the server wants to be left alone for so long
+	cell   int64         // bytes of a piece as the store wants it, 0 where nothing was said of that
 	own    bool          // a server of ours said it, and not a proxy before it
 }
 
@@ -130,6 +131,9 @@ func refusal(resp *http.Response, place string) error {
 	}
 	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && seconds >= 0 {
 		e.after = time.Duration(min(seconds, 3600)) * time.Second
+	}
+	if cell, err := strconv.ParseInt(resp.Header.Get("X-Upload-Cell"), 10, 64); err == nil {
+		e.cell = cell
 	}
 	if media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); media == "application/problem+json" {
 		var problem struct{ Title, Detail string }

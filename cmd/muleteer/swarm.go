@@ -31,6 +31,7 @@ type swarm struct {
 // sender is what all files of a put share.
 type sender struct {
 	*remote
+	direct  *direct   // nil unless it is wanted
 	in      io.Reader // standard input
 	chunk   *chunk
 	workers int
@@ -193,7 +194,15 @@ func (w *swarm) one(ctx context.Context, e extent.Extent) error {
 		return err
 	}
 	body := io.NewSectionReader(w.file, e.Start, e.Len())
-	s, err := w.remote.send(ctx, w.source, piece{e, w.source.size, crc, body})
+	p := piece{e, w.source.size, crc, body}
+	s, err := standing{}, errRound
+	if w.direct.open() && (e.Len() >= leastDirect || e.End == w.source.size && e.Start > 0) {
+		s, err = w.direct.send(ctx, w.remote, w.source, p, w.meter.note)
+	}
+	if errors.Is(err, errRound) {
+		p.body = io.NewSectionReader(w.file, e.Start, e.Len())
+		s, err = w.remote.send(ctx, w.source, p)
+	}
 	if err != nil {
 		return err
 	}
@@ -225,7 +234,7 @@ func (w *swarm) take() (extent.Extent, bool) {
 	if len(w.missing) == 0 || w.whole != nil {
 		return extent.Extent{}, false
 	}
-	e, n := w.missing[0], w.chunk.size()
+	e, n := w.missing[0], w.direct.size(w.chunk.size())
 	if border := (e.Start/n + 1) * n; border < e.End {
 		e.End = border
 	}

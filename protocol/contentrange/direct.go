@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/muleteer/muleteer/extent"
@@ -59,6 +60,10 @@ func (h *handler) sign(ctx context.Context, a *answer) error {
 			}
 		}
 		u, signed, err := h.s.Sign(ctx, u.ID, store.Part{Extent: q.Extent, CRC: *q.sum})
+		if errors.Is(err, upload.ErrNoCell) && u != nil && u.Grid.Cell > 0 {
+			cell, _ := u.Grid.At(q.Start)
+			a.w.Header().Set("X-Upload-Cell", strconv.FormatInt(cell.Len(), 10))
+		}
 		if err != nil {
 			return err
 		}

@@ -22,7 +22,8 @@
 // with all headers of a piece and without its bytes, for the request that puts
 // them there: {"put": {"url", "headers", "expires"}}. "X-Upload-Direct: sent" tells
 // in the same way that it was done, and is answered as the piece would be. 501 says
-// that all bytes have to come here, 422 that these have to. What was put and not
+// that all bytes have to come here, 422 that these have to, since they are not a part
+// as the store wants it (of X-Upload-Cell bytes, or the last one). What was put and not
 // told is counted by the next query.
 //
 // What belongs together is told by the name. A client that may send two files
