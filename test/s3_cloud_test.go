@@ -35,6 +35,12 @@ type cloud struct {
 // inBucket starts one. An upload's name is the last word of its key.
 func inBucket(t *testing.T, gateway *s3test.Server, args ...string) *cloud {
 	t.Helper()
+	return inBucketWith(t, gateway, "", args...)
+}
+
+// inBucketWith is inBucket with more in the store's address.
+func inBucketWith(t *testing.T, gateway *s3test.Server, more string, args ...string) *cloud {
+	t.Helper()
 	c := &cloud{gateway: gateway, proxy: gateway.Proxy(t), bucket: gateway.Bucket(t), temp: t.TempDir(),
 		http: &http.Client{
 			Transport:     &http.Transport{MaxIdleConnsPerHost: 16},
@@ -44,7 +50,7 @@ func inBucket(t *testing.T, gateway *s3test.Server, args ...string) *cloud {
 	}
 	t.Cleanup(c.http.CloseIdleConnections)
 	c.server = &server{trial.ServeWith(t, []string{"TMPDIR=" + c.temp}, program, t.TempDir(),
-		append([]string{"--store", c.proxy.URL(c.bucket, "kept")}, args...)...)}
+		append([]string{"--store", c.proxy.URL(c.bucket, "kept") + more}, args...)...)}
 	return c
 }
 

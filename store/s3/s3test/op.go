@@ -42,6 +42,7 @@ type Call struct {
 	Key      string // "" where the operation is of a bucket
 	UploadID string // of a multipart upload, else ""
 	Part     int    // the part's number, else 0
+	Signed   bool   // in its URL, as what the server gives away
 
 	Length int64 // bytes that the request announced as its body, -1 if it did not
 	Fault  Fault // what was made of it; None if it was only passed on
@@ -58,6 +59,7 @@ func read(r *http.Request) Call {
 	q := r.URL.Query()
 	c.UploadID = q.Get("uploadId")
 	c.Part, _ = strconv.Atoi(q.Get("partNumber")) // 0 if it has none
+	c.Signed = q.Has("X-Amz-Signature")
 	copies := r.Header.Get("X-Amz-Copy-Source") != ""
 	// A subresource such as ?tagging is another operation.
 	for name := range q {
