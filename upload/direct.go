@@ -3,6 +3,7 @@ package upload
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -95,17 +96,30 @@ func (s *Service) signer(ctx context.Context, id string, e extent.Extent) (*Reco
 }
 
 // signed notes that a client puts a part, so that its upload does not expire
-// meanwhile, and signs.
+// meanwhile, and that Sweep looks for what the client does not tell; and signs.
 func (s *Service) signed(ctx context.Context, d store.Signer, u *Record, number int64, p *store.Part) (store.Signed, error) {
 	now := s.now()
-	if _, err := s.Amend(ctx, u.ID, func(m *Meta) bool {
-		if now.Sub(m.Signed) < time.Minute { // not for each part
-			return false
+	for now.Sub(u.Meta.Signed) >= time.Minute { // not for each part
+		u.Meta.Signed = now
+		u.Due = s.Expires(u)
+		if untold := now.Add(directLife + time.Minute); untold.Before(u.Due) {
+			u.Due = untold
 		}
-		m.Signed = now
-		return true
-	}); err != nil {
-		return store.Signed{}, err
+		err := s.State.Save(ctx, u)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, ErrChanged) {
+			return store.Signed{}, stateError(err)
+		}
+		v, err := s.load(ctx, u.ID, extent.Extent{})
+		if err != nil {
+			return store.Signed{}, err
+		}
+		if v.Phase != Receiving {
+			return store.Signed{}, ErrComplete
+		}
+		u = v
 	}
 	life := directLife
 	if until := Caller(ctx).Until; !until.IsZero() {
@@ -123,6 +137,11 @@ func (s *Service) Collect(ctx context.Context, id string, e extent.Extent) (*Rec
 	if err := s.authorize(ctx, MayWrite); err != nil {
 		return nil, err
 	}
+	return s.collect(ctx, id, e, patience)
+}
+
+// collect is Collect, and waits no longer until the upload is whole.
+func (s *Service) collect(ctx context.Context, id string, e extent.Extent, wait time.Duration) (*Record, error) {
 	u, err := s.load(ctx, id, e)
 	if err != nil || !u.awaits(e) && (!u.full() || u.Whole()) {
 		return u, err
@@ -140,7 +159,7 @@ func (s *Service) Collect(ctx context.Context, id string, e extent.Extent) (*Rec
 		return u, err
 	}
 	if u.full() && !u.Whole() {
-		v, failed := s.finishWithin(ctx, u, patience)
+		v, failed := s.finishWithin(ctx, u, wait)
 		return v, s.lose(ctx, id, failed)
 	}
 	return u, nil

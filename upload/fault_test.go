@@ -88,6 +88,21 @@ func (s faultyStore) Copy(ctx context.Context, o store.Object, at int64, src sto
 	return s.f.call("store.Copy", func() error { return s.Store.Copy(ctx, o, at, src, parts, done) })
 }
 
+func (s faultyStore) Sign(ctx context.Context, o store.Object, number int64, p *store.Part, life time.Duration) (e store.Signed, err error) {
+	err = s.f.call("store.Sign", func() error { e, err = s.Store.Sign(ctx, o, number, p, life); return err })
+	return e, err
+}
+
+func (s faultyStore) Arrived(ctx context.Context, o store.Object, first, last int64) iter.Seq2[store.Arrival, error] {
+	return func(yield func(store.Arrival, error) bool) {
+		if err := s.f.call("store.Arrived", func() error { return nil }); err != nil {
+			yield(store.Arrival{}, err)
+			return
+		}
+		s.Store.Arrived(ctx, o, first, last)(yield)
+	}
+}
+
 func (s faultyStore) PutWhole(ctx context.Context, id string, spec store.Spec, b []byte) (o store.Object, f store.Final, err error) {
 	err = s.f.call("store.PutWhole", func() error { o, f, err = s.Store.PutWhole(ctx, id, spec, b); return err })
 	return o, f, err
@@ -144,6 +159,7 @@ type client struct {
 	want    []byte
 	id      string
 	acked   int64 // it was told that so many bytes are safe
+	put     int64 // the store itself has taken so many
 	digests map[string][]byte
 }
 
@@ -169,6 +185,7 @@ var scripts = map[string]func(s *upload.Service, c *client) error{
 		c.digests = map[string][]byte{"sha-256": sum[:]}
 		return c.send(s, int64(len(c.want)), false)
 	},
+	"direct": func(s *upload.Service, c *client) error { return c.direct(s) },
 	"concatenation": func(s *upload.Service, c *client) error {
 		half := int64(len(c.want) / 2)
 		var ids []string

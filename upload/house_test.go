@@ -29,8 +29,8 @@ var ctx = context.Background()
 // so that small files have many cells.
 var grids = map[string]mem.Options{
 	"none":    {},
-	"cells":   {Cell: 1000, MinPart: 1000},
-	"widened": {Cell: 300, Widen: 2, MinPart: 300},
+	"cells":   {Cell: 1000, MinPart: 1000, Signs: true},
+	"widened": {Cell: 300, Widen: 2, MinPart: 300, Signs: true},
 }
 
 // house is a service with all it needs, on a clock that the test moves.

@@ -143,6 +143,13 @@ func (s *Service) attend(ctx context.Context, u *Record) (err error) {
 		}
 		return err
 	}
+	if u.Phase == Receiving && !u.Meta.Signed.IsZero() { // its client may have left before it told
+		v, err := s.collect(ctx, u.ID, everything, takeover)
+		if err != nil || v.Phase != Receiving {
+			return err
+		}
+		u = v
+	}
 	return s.expireOne(ctx, u)
 }
 

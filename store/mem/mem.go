@@ -24,9 +24,10 @@ type Options struct {
 	Widen    int64 // cells, see store.Grid
 	MinPart  int64 // bytes of every part but the last, at least
 	MaxParts int   // cells of an object, at most; 0: any number
+	Signs    bool  // it is a store.Signer, for clients that call Deliver
 }
 
-// Store is a store.Store, Folder, Copier, WholePutter and Walker. Unlike a
+// Store is a store.Store, Folder, Copier, WholePutter, Walker and Signer. Unlike a
 // disk, and like anything behind a network, it refuses to work for a context
 // that has ended: who wants what has arrived to be kept when a client goes away
 // must not hand on that client's context.
