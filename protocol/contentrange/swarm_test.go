@@ -194,6 +194,9 @@ func (w *swarm) sure() extent.Set {
 // ask checks that what was acknowledged is there.
 func (w *swarm) ask(before extent.Set) {
 	res := w.put("bytes */*", nil, 0, "")
+	for tries := 0; res == nil && tries < 3; tries++ { // on a connection that ended just then, as after a cut
+		res = w.put("bytes */*", nil, 0, "")
+	}
 	switch {
 	case res == nil:
 		w.Error("a query has no answer")
