@@ -164,6 +164,11 @@ func (u *sender) put(ctx context.Context, e extent.Extent) error {
 	if resp.StatusCode == http.StatusPermanentRedirect {
 		return nil
 	}
+	return u.whole(said)
+}
+
+// whole takes an answer that says that the file is whole.
+func (u *sender) whole(said []byte) error {
 	var v view
 	if err := json.Unmarshal(said, &v); err != nil || v.State != "done" {
 		return fmt.Errorf("%s: 200 says %s, %v", u.name, said, err)
