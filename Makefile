@@ -112,7 +112,7 @@ minio: ## build MinIO, the second S3 server of the tests
 second: minio ## what has to do with S3, once more, against MinIO
 	$(say) 'second: MULETEER_TEST_S3=minio'
 	MULETEER_TEST_S3=minio MULETEER_LONG=1 $(GO) test -race -shuffle=on -count=1 -p 1 -timeout 30m ./store/s3/... ./protocol/...
-	MULETEER_TEST_S3=minio MULETEER_LONG=1 $(GO) test -race -shuffle=on -count=1 -timeout 60m -run 'S3|D[1-4]' ./test
+	MULETEER_TEST_S3=minio MULETEER_LONG=1 $(GO) test -race -shuffle=on -count=1 -timeout 60m -run 'S3|D[1-4]|Direct' ./test
 
 clean: ## remove what was built
 	rm -rf $(BUILD)

@@ -126,31 +126,35 @@ func (s *Store) Arrived(ctx context.Context, o store.Object, first, last int64) 
 
 // parts yields the parts of a multipart upload with numbers from first to last.
 // After an error, which is the server's, it ends.
+//
+// MinIO lists nothing after a number that no part has: it is asked for all then.
 func (s *Store) parts(ctx context.Context, key, uploadID string, first, last int64) iter.Seq2[types.Part, error] {
 	return func(yield func(types.Part, error) bool) {
 		in := &s3.ListPartsInput{Bucket: s.in(), Key: &key, UploadId: &uploadID}
-		for at := max(first, 1) - 1; at < last; {
-			in.PartNumberMarker, in.MaxParts = aws.String(strconv.FormatInt(at, 10)), aws.Int32(int32(min(last-at, 1000)))
+		anew := first <= 1
+		for after, page := max(first, 1)-1, min(last-first+1, 1000); ; page = 1000 {
+			in.PartNumberMarker, in.MaxParts = aws.String(strconv.FormatInt(after, 10)), aws.Int32(int32(page))
 			out, err := s.client.ListParts(ctx, in)
 			if err != nil {
 				yield(types.Part{}, err)
 				return
 			}
+			listed := int64(0)
 			for _, p := range out.Parts {
-				n := int64(aws.ToInt32(p.PartNumber))
-				if n > last {
-					return
-				}
-				if n <= at {
-					continue // there are servers that begin at the marker
-				}
-				if at = n; !yield(p, nil) {
+				listed = int64(aws.ToInt32(p.PartNumber))
+				if listed > last || listed >= first && !yield(p, nil) {
 					return
 				}
 			}
-			if !aws.ToBool(out.IsTruncated) || len(out.Parts) == 0 {
+			if len(out.Parts) == 0 && !anew {
+				after, anew = 0, true
+				continue
+			}
+			anew = true
+			if !aws.ToBool(out.IsTruncated) || listed == 0 || listed >= last || listed == after {
 				return
 			}
+			after = listed
 		}
 	}
 }
