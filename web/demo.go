@@ -2,9 +2,13 @@ package web
 
 import (
 	"bytes"
+	"html"
 	"image/png"
 	"io/fs"
+	"net/http"
 	"path"
+	"strconv"
+	"strings"
 )
 
 // Demo serves the page that shows Resumable.js' interface at work, at
@@ -48,4 +52,24 @@ type Site struct{ site }
 // Placeholder is the PNG that stands for a file of which there is no picture.
 func (s *Site) Placeholder() []byte {
 	return s.site["/resources/um/graphics/uploader/placeholder.png"].body
+}
+
+// Mule serves the page that speaks as Mule Uploader does, at "/mule", and what it
+// loads, below "/assets/mule/". backend is the path of the backend, with a slash
+// at both ends; chunk is the bytes of a chunk. All its links are relative, so that
+// it may be below any path. It is used as Handler is.
+func Mule(backend string, chunk int64) http.Handler {
+	s := site{}
+	for at, name := range map[string]string{"/mule": "index.html", "/assets/mule/page.js": "page.js", "/assets/mule/page.css": "page.css"} {
+		body, err := fs.ReadFile(Dist(), "mule/"+name)
+		if err != nil {
+			panic(err) // it is embedded
+		}
+		if at == "/mule" {
+			words := strings.NewReplacer("{{backend}}", "."+html.EscapeString(backend), "{{chunk-size}}", strconv.FormatInt(chunk, 10))
+			body = []byte(words.Replace(string(body)))
+		}
+		s[at] = newAsset(name, body)
+	}
+	return s
 }
