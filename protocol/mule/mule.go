@@ -21,6 +21,7 @@ package mule
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -80,7 +81,7 @@ func Handler(s *upload.Service, o Options) http.Handler {
 	})
 }
 
-// fail says for people what is wrong: the client shows nothing, and stops.
+// fail says what is wrong, and notes it: the client shows nothing, and stops.
 func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	status, known := wire.Status(err)
 	line := err.Error()
@@ -91,6 +92,8 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if !known {
 		wire.Log(h.s, r, err)
 		line = "This is a fault of the server, which has noted it."
+	} else if status < http.StatusInternalServerError {
+		h.log().Warn("a file is refused, and Mule Uploader does not show why", "reason", line, "size", fmt.Sprintf("%.20s", r.URL.Query().Get("filesize")), "status", status)
 	}
 	wire.Problem(w, status, "", line)
 }
