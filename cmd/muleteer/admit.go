@@ -88,7 +88,7 @@ func (p place) public() bool {
 // signed tells whether a request brings a permission that its protocol has given
 // and signed itself, for clients that send bytes without any header or cookie.
 func (p place) signed(r *http.Request) bool {
-	return p.path == "/mule/" || p.protocol == "companion" && companion.Ticketed(r)
+	return p.path == mulesBucket || p.protocol == "companion" && companion.Ticketed(r)
 }
 
 // tokenField is the token in a form, before its file.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/muleteer/muleteer/access"
@@ -17,22 +18,28 @@ import (
 
 // demo is which of the old systems have their surroundings here.
 type demo struct {
-	Demo       list   `yaml:"demo" env:"MULETEER_DEMO" placeholder:"NAME" help:"Serve what surrounded an older system: resumable (Resumable.js: a page at /resumable, the paths of its samples)."`
+	Demo       list   `yaml:"demo" env:"MULETEER_DEMO" placeholder:"NAME" help:"Serve what surrounded an older system: resumable (Resumable.js: a page at /resumable, the paths of its samples), mule (Mule Uploader: a page at /mule); may be given several times."`
 	PreviewCmd string `name:"preview-cmd" yaml:"preview-cmd" env:"MULETEER_PREVIEW_CMD" placeholder:"PROGRAM" help:"Makes a picture of a film for --demo resumable: words with blanks between, without a shell; {file} is the film, which else comes on standard input, {time} the second; the picture goes to standard output."`
 }
 
-const demoResumable = "resumable"
+const (
+	demoResumable = "resumable"
+	demoMule      = "mule"
+)
+
+// has tells whether a demo is served.
+func (d demo) has(name string) bool { return slices.Contains(d.Demo, name) }
 
 func (d demo) check() error {
 	for _, name := range d.Demo {
-		if name != demoResumable {
-			return fmt.Errorf("--demo %q is not known: there is %s", name, demoResumable)
+		if name != demoResumable && name != demoMule {
+			return fmt.Errorf("--demo %q is not known: there are %s and %s", name, demoResumable, demoMule)
 		}
 	}
 	if d.PreviewCmd == "" {
 		return nil
 	}
-	if len(d.Demo) == 0 {
+	if !d.has(demoResumable) {
 		return errors.New("--preview-cmd makes pictures for --demo resumable: give that as well")
 	}
 	if _, err := photo.NewPreview(d.PreviewCmd); err != nil {
@@ -48,10 +55,37 @@ const (
 )
 
 // demo is the part of the table of paths that is there for older systems.
-func (h *house) demo() []place {
-	if len(h.settings.Old.Demo) == 0 {
-		return nil
+func (h *house) demo() (places []place) {
+	if h.settings.Old.has(demoMule) {
+		site := web.Mule(h.settings.Clients.mule(), int64(h.settings.ChunkSize))
+		places = append(places, place{mulePage, "page", crossing{}, h.welcomed(only(site))}, place{"/assets/mule/", "page", crossing{}, only(site)})
 	}
+	if h.settings.Old.has(demoResumable) {
+		places = append(places, h.photos()...)
+	}
+	return places
+}
+
+// mulePage is where the page is that speaks as Mule Uploader does.
+const mulePage = "/mule"
+
+// shown leads people who have opened the bucket of Mule Uploader to that page.
+func (h *house) shown(bucket http.Handler) http.Handler {
+	if !h.settings.Old.has(demoMule) {
+		return bucket
+	}
+	links := wire.Public(h.settings.PublicURL)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && r.URL.Path == mulesBucket {
+			http.Redirect(w, r, links.To(r, mulePage), http.StatusSeeOther)
+			return
+		}
+		bucket.ServeHTTP(w, r)
+	})
+}
+
+// photos is what surrounded Resumable.js.
+func (h *house) photos() []place {
 	site := web.Demo()
 	preview, _ := photo.NewPreview(h.settings.Old.PreviewCmd) // settings.check has tried it; "" is none
 	photos := photo.New(h.service, photo.Options{
@@ -65,7 +99,7 @@ func (h *house) demo() []place {
 		{flaskPath, "", frontCrossing(), flask},
 		{flaskPath + "/", "", frontCrossing(), flask},
 		{redeemPath, "", frontCrossing(), redeem},
-		{"/api/", "", frontCrossing(), under(redeemPath, redeem)},
+		{redeemPath + "/", "", frontCrossing(), redeem},
 		{"/api/photo/frame", "photo", readCrossing(), photos.Frame()},
 		{"/api/photo/update-upload-token", "photo", words, photos.Words()},
 		{"/actions", "photo", readCrossing(), photos.Link()},
@@ -90,15 +124,4 @@ func (h *house) sample(path string) door {
 		{"plain", func(r *http.Request, g wire.Glimpse) bool { return plain.Form(r) && !pieces.Speaks(r, g) }, forms},
 		{"chunkform", anything, chunks},
 	}}
-}
-
-// under leaves out what is not below path.
-func under(path string, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !strings.HasPrefix(r.URL.Path, path+"/") {
-			nowhere(w, r)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
 }

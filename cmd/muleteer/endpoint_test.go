@@ -11,14 +11,19 @@ import (
 	"testing"
 )
 
-// withEndpoints is a house with the endpoints of a file.
-func withEndpoints(t *testing.T, file string) (*house, error) {
+// withEndpoints is a house with the endpoints of a file, and whatever changes do.
+func withEndpoints(t *testing.T, file string, changes ...func(*settings)) (*house, error) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "muleteer.yaml")
 	if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h, _ := testHouse(t, func(s *settings) { s.Storage.Config = configFile(path) })
+	h, _ := testHouse(t, func(s *settings) {
+		s.Storage.Config = configFile(path)
+		for _, change := range changes {
+			change(s)
+		}
+	})
 	return h, h.furnish(t.Context(), nil)
 }
 

@@ -118,7 +118,7 @@ func newParser(grammar *commands, c console) (*kong.Kong, error) {
 		kong.Description("Uploads that survive anything. “muleteer serve” is all it takes to begin."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Writers(c.out, c.err),
-		kong.Vars{"key": string(upload.DefaultKey), "address": defaultAddress},
+		kong.Vars{"key": string(upload.DefaultKey), "address": defaultAddress, "mulePath": usualMule},
 		kong.Resolvers(olderNames),
 	)
 }

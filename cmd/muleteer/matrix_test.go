@@ -130,7 +130,7 @@ func matrix() []cell {
 		{"/upload/", "contentrange", upload.MayRemove, "DELETE", "/upload/a", "", "", "", []cell{begin}, 204, 404},
 	} {
 		add(c)
-		c.place, c.path, c.before = "/api/", strings.Replace(c.path, "/upload/", redeemPath+"/", 1), slices.Clone(c.before)
+		c.place, c.path, c.before = redeemPath+"/", strings.Replace(c.path, "/upload/", redeemPath+"/", 1), slices.Clone(c.before)
 		for i := range c.before {
 			c.before[i].path = c.path
 		}
@@ -286,7 +286,7 @@ func TestMatrix(t *testing.T) {
 			if protocol == "" { // a door behind another one
 				protocol = "contentrange"
 			}
-			if !p.public() && p.path != "/mule/" && !covered[p.path+" "+protocol] {
+			if !p.public() && p.path != mulesBucket && !covered[p.path+" "+protocol] {
 				t.Errorf("%s at %s is in no line of the matrix", protocol, p.path)
 			}
 		}
@@ -296,7 +296,7 @@ func TestMatrix(t *testing.T) {
 // possible tells of rows that no request at that very path can get to: names
 // are below it.
 func possible(path, protocol string) bool {
-	return protocol == "contentrange" && (path == flaskPath || path == redeemPath) || (path == flaskPath+"/" && protocol != "contentrange")
+	return protocol == "contentrange" && (path == flaskPath || path == redeemPath) || (path == flaskPath+"/" || path == redeemPath+"/") && protocol != "contentrange"
 }
 
 func (c cell) prepare(t *testing.T, h *house, base, owner, token string) string {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/muleteer/muleteer/internal/wire"
@@ -31,7 +33,9 @@ func (h *house) places() []place {
 	standard := h.standard()
 	ponds := filepond.Handler(h.service, filepond.Options{Base: "/filepond/"})
 	uppy := companion.Handler(h.service, companion.Options{Base: "/s3/", URL: links, Key: h.signs})
-	likeMule := mule.Options{Base: "/upload-backend/", Bucket: "/mule/", URL: links, Scope: h.gate.Scope}
+	likeMule := mule.Options{
+		Base: h.settings.Clients.mule(), Bucket: mulesBucket, URL: links, Chunk: int64(h.settings.ChunkSize), Scope: h.gate.Scope,
+	}
 	front, side := h.through(h.front()), h.through(h.side())
 	reading := files.Handler(h.service, files.Options{URL: links, List: true})
 	finished := either(speaksTus, likeTusd, reading)
@@ -53,8 +57,8 @@ func (h *house) places() []place {
 		{"/filepond", "filepond", pondCrossing(), ponds},
 		{"/s3/", "companion", bucketCrossing(), uppy},
 		{"/sign", "companion", bucketCrossing(), at("/s3/sign", uppy)},
-		{"/upload-backend/", "mule", bucketCrossing(), h.unforged(mule.Handler(h.service, likeMule))},
-		{"/mule/", "mule", bucketCrossing(), mule.Bucket(h.service, likeMule)},
+		{likeMule.Base, "mule", bucketCrossing(), h.unforged(mule.Handler(h.service, likeMule))},
+		{likeMule.Bucket, "mule", bucketCrossing(), h.shown(mule.Bucket(h.service, likeMule))},
 		{"/socket.io/", "socketio", streamCrossing(), h.streams},
 		{"/socket.io", "socketio", streamCrossing(), h.streams},
 		{"/uploads/", "uploads", readCrossing(), reading},
@@ -100,17 +104,50 @@ func (h *house) table() http.Handler {
 	})
 }
 
-// find returns what is at path exactly, or below its first segment.
+// deepest is how many segments a path in the table has at most that stands for
+// all below it.
+const deepest = 4
+
+// find returns what is at path exactly, or else what it is below, the longest of
+// these.
 func find(table map[string]http.Handler, path string, nowhere http.Handler) http.Handler {
 	if found := table[path]; found != nil {
 		return found
 	}
-	if first, _, below := strings.Cut(strings.TrimPrefix(path, "/"), "/"); below && first != "" {
-		if found := table["/"+first+"/"]; found != nil {
-			return found
+	found := nowhere
+	for end, n := 1, 0; n < deepest; n++ { // "/" itself stands for nothing below it
+		next := strings.IndexByte(path[min(end, len(path)):], '/')
+		if next < 0 {
+			break
+		}
+		end += next + 1
+		if below := table[path[:end]]; below != nil {
+			found = below
 		}
 	}
-	return nowhere
+	return found
+}
+
+// mulesBucket is what Mule Uploader takes for its bucket. Its name is ours: the
+// script has it from us.
+const mulesBucket = "/mule/"
+
+// clash tells what else is where a setting wants Mule Uploader's backend.
+func (h *house) clash() error {
+	ours := h.settings.Clients.mule()
+	taken := []string{wire.TokenPath}
+	for _, p := range h.places() {
+		if p.path != "/" { // which stands for itself alone
+			taken = append(taken, p.path)
+		}
+	}
+	own := slices.Index(taken, ours) // the first one of that path
+	for _, path := range slices.Delete(taken, own, own+1) {
+		if strings.HasPrefix(path, ours) || strings.HasSuffix(path, "/") && strings.HasPrefix(ours, path) || path+"/" == ours {
+			return fmt.Errorf("--mule-path %s cannot be: something else is at %s; write another one, as %s", strings.TrimSuffix(ours, "/"), path, usualMule)
+		}
+	}
+	return nil
 }
 
 // either chooses between two protocols that share a path.

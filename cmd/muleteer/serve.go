@@ -141,7 +141,7 @@ func (h *house) begin(before *house) (err error) {
 	}
 	h.service = s
 	h.streams = socketio.Handler(s, socketio.Options{URL: wire.Public(h.settings.PublicURL), Origins: h.settings.Cors, Scope: h.gate.Scope, Token: h.token()})
-	return nil
+	return h.clash()
 }
 
 // signingKey is by which protocols sign, at this endpoint, what clients bring back.

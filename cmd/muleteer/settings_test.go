@@ -86,6 +86,9 @@ func TestPrecedence(t *testing.T) {
 			want: func(s settings) (string, string) {
 				return fmt.Sprint(s.Clients.MaxAppend, s.Clients.Inform), "64 MiB true"
 			}},
+		{name: "path of Mule Uploader", file: "mule-path: /from/file", env: map[string]string{"MULETEER_MULE_PATH": "/app/uploads"},
+			want: func(s settings) (string, string) { return s.Clients.mule(), "/app/uploads/" }},
+		{name: "its usual path", want: func(s settings) (string, string) { return s.Clients.MulePath, "/upload-backend" }},
 		{name: "empty file", file: "# nothing\n", want: func(s settings) (string, string) { return s.Expire.String(), "7 days" }},
 	}
 	for _, test := range tests {
@@ -134,6 +137,9 @@ func TestWrongSettings(t *testing.T) {
 		{name: "renamed to what there is not", args: []string{"--rename-field", "id=resumableID"}, want: "resumableIdentifier"},
 		{name: "renamed twice", args: []string{"--rename-field", "id=resumableIdentifier,id=flowIdentifier"}, want: "twice"},
 		{name: "compat", args: []string{"--compat", "tus"}, want: "there is resumable"},
+		{name: "Mule Uploader with its host", args: []string{"--mule-path", "https://up.example/backend"}, want: "without the host"},
+		{name: "pictures for another demo", args: []string{"--demo", "mule", "--preview-cmd", "cat"}, want: "--demo resumable"},
+		{name: "demo", args: []string{"--demo", "tus"}, want: "resumable and mule"},
 		{name: "appends", args: []string{"--min-append-size", "2MiB", "--max-append-size", "1MiB"}, want: "nothing could be sent"},
 		{name: "public URL", args: []string{"--public-url", "example.org"}, want: "https://"},
 		{name: "no file", args: []string{"--config", "nowhere.yaml"}, want: "no file nowhere.yaml"},

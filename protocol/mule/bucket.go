@@ -30,6 +30,10 @@ func Bucket(s *upload.Service, o Options) http.Handler {
 	h := newHandler(s, o)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
+		if r.Method == http.MethodGet && r.URL.Path == h.Bucket { // somebody has typed that
+			wire.Problem(w, http.StatusNotFound, "", "Pages with Mule Uploader take this for their bucket, and send chunks here. There is nothing to see.")
+			return
+		}
 		if err := h.bucket(w, r); err != nil {
 			h.failS3(w, r, err)
 		}

@@ -186,6 +186,18 @@ func TestNames(t *testing.T) {
 	s.again(t, 0)
 }
 
+func TestMule(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, "--demo", "mule", "--max-size", "60MB")
+	s.file(t, "big.bin", trial.Noise(8*6291456-1, 24))
+	s.file(t, "exact.bin", trial.Noise(2*6291456, 25))
+	s.file(t, "nothing.txt", nil)
+	s.file(t, "last.bin", trial.Noise(1000, 26))
+	s.file(t, "large.bin", make([]byte, 60_000_001))
+	s.play(t, "mule")
+	s.arrived(t, nothing)
+}
+
 // TestPicture makes docs/page.png anew; it is not a test.
 func TestPicture(t *testing.T) {
 	if os.Getenv("MULETEER_SHOTS") == "" {
