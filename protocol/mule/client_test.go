@@ -26,6 +26,8 @@ const (
 	g120                    // 1.2.0
 )
 
+func (g generation) String() string { return [...]string{"2014", "1.2.0"}[g] }
+
 // client does what Mule Uploader does on the wire, good or bad, as far as a
 // server sees it. What the page would do for ever ends after a while, as a
 // failure.
