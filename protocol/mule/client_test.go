@@ -37,12 +37,15 @@ type client struct {
 	backend  string // ajax_base
 	name     string
 	data     []byte
+	source   func(from, to int) io.Reader // nil: of data
+	size     int                          // of source
 	modified string
 	kind     string
 	chunk    int
 	workers  int
 	now      func() time.Time // the clock of the browser
 	stop     int              // the page is closed after so many chunks; 0: it is not
+	line     http.RoundTripper
 
 	session struct {
 		Date, Signature, Region, Bucket, Key string
@@ -119,14 +122,25 @@ func (c *client) finish() string {
 	return ""
 }
 
-func (c *client) count() int { return (len(c.data) + c.chunk - 1) / c.chunk }
+// length is how many bytes the file has.
+func (c *client) length() int { return max(c.size, len(c.data)) }
+
+func (c *client) count() int { return (c.length() + c.chunk - 1) / c.chunk }
+
+// slice is a part of the file.
+func (c *client) slice(from, to int) io.Reader {
+	if c.source != nil {
+		return c.source(from, to)
+	}
+	return bytes.NewReader(c.data[from:to])
+}
 
 // missing are the numbers of the chunks that it takes for missing, by a list.
 func (c *client) missing(parts []part) (numbers []int) {
 	for n := 1; n <= c.count(); n++ {
 		want := c.chunk
 		if n == c.count() {
-			want = len(c.data) % c.chunk // also where that is 0
+			want = c.length() % c.chunk // also where that is 0
 		}
 		if !slices.ContainsFunc(parts, func(p part) bool { return p.PartNumber == n && p.Size == want }) {
 			numbers = append(numbers, n)
@@ -159,8 +173,7 @@ func (c *client) send(numbers []int) (closed bool) {
 				if over {
 					return
 				}
-				chunk := c.data[(n-1)*c.chunk : min(n*c.chunk, len(c.data))]
-				for try := 0; c.put(n, chunk) != http.StatusOK; try++ {
+				for try := 0; c.putFrom(n, (n-1)*c.chunk, min(n*c.chunk, c.length())) != http.StatusOK; try++ {
 					if try == 20 {
 						c.t.Errorf("chunk %d is sent for ever", n)
 						return
@@ -179,7 +192,7 @@ func (c *client) send(numbers []int) (closed bool) {
 
 // fields are what both requests to the backend have.
 func (c *client) fields() string {
-	s := "filename=" + escape(c.name) + "&filesize=" + fmt.Sprint(len(c.data))
+	s := "filename=" + escape(c.name) + "&filesize=" + fmt.Sprint(c.length())
 	if c.generation >= g120 {
 		s += "&content_type=" + escape(c.kind)
 	}
@@ -223,6 +236,13 @@ func (c *client) begin() string {
 
 func (c *client) put(number int, chunk []byte) int {
 	status, _ := c.signed("PUT", fmt.Sprintf("partNumber=%d&uploadId=%s", number, c.id), chunk)
+	return status
+}
+
+// putFrom sends a chunk of the file.
+func (c *client) putFrom(number, from, to int) int {
+	target, header := c.sign("PUT", fmt.Sprintf("partNumber=%d&uploadId=%s", number, c.id))
+	status, _ := c.exchange("PUT", target, c.slice(from, to), to-from, header)
 	return status
 }
 
@@ -300,14 +320,26 @@ func (c *client) sign(method, op string, headers ...string) (string, http.Header
 }
 
 func (c *client) do(method, target string, body []byte, header http.Header) (int, string) {
-	req, err := http.NewRequest(method, target, bytes.NewReader(body))
+	return c.exchange(method, target, bytes.NewReader(body), len(body), header)
+}
+
+// exchange sends one request with n bytes of a body.
+func (c *client) exchange(method, target string, body io.Reader, n int, header http.Header) (int, string) {
+	req, err := http.NewRequest(method, target, body)
 	if err != nil {
 		c.t.Fatal(err)
+	}
+	if req.ContentLength = int64(n); n == 0 {
+		req.Body = http.NoBody
 	}
 	for name, values := range header {
 		req.Header[name] = values
 	}
-	resp, err := http.DefaultTransport.RoundTrip(req)
+	line := c.line
+	if line == nil {
+		line = http.DefaultTransport
+	}
+	resp, err := line.RoundTrip(req)
 	if err != nil {
 		c.t.Errorf("%s %s: %v", method, target, err)
 		return 0, ""

@@ -43,7 +43,10 @@ func (p *place) restart() {
 	p.serves.Store(&h)
 }
 
-func mount(s *upload.Service) http.Handler {
+func mount(s *upload.Service) http.Handler { return mountWith(s, chunk) }
+
+// mountWith is mount for pages that are set to another chunk.
+func mountWith(s *upload.Service, chunk int64) http.Handler {
 	o := mule.Options{Chunk: chunk}
 	backend, bucket := mule.Handler(s, o), mule.Bucket(s, o)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
