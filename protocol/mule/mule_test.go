@@ -495,7 +495,10 @@ func TestForeignAndAlteredSignatures(t *testing.T) {
 		more, _ := mine.sign("PUT", "partNumber=1&uploadId="+mine.id+"&acl=public")
 		remove, _ := mine.sign("DELETE", "uploadId="+mine.id)
 		both, _ := mine.sign("POST", "uploads=&uploadId="+mine.id)
-		noHost := strings.Replace(put, "X-Amz-SignedHeaders=host", "X-Amz-SignedHeaders=", 1)
+		noHost, _ := mine.sign("PUT", "partNumber=1&uploadId="+mine.id, "Range", "")
+		crossed := p.client(t, g120, "a", nil)
+		crossed.session, crossed.session.Key = mine.session, theirs.session.Key
+		elsewhere, _ := crossed.sign("PUT", "partNumber=1&uploadId="+mine.id)
 		for what, r := range map[string][2]string{
 			"none":                 {"PUT", strings.Split(put, "&X-Amz")[0]},
 			"cut":                  {"PUT", put[:len(put)-2]},
@@ -517,6 +520,7 @@ func TestForeignAndAlteredSignatures(t *testing.T) {
 			"a removal":            {"DELETE", remove},
 			"two at once":          {"POST", both},
 			"no host":              {"PUT", noHost},
+			"my key, their object": {"PUT", elsewhere},
 		} {
 			if status, _ := mine.do(r[0], r[1], []byte("hello"), nil); status != 404 {
 				t.Errorf("%s: %d", what, status)
