@@ -29,6 +29,9 @@ func (h *house) announce(ctx context.Context, w io.Writer, listeners []net.Liste
 	line("├─", "tus", base+"/tus/        (also at /files/)")
 	line("├─", "PUT, curl -T", base+"/upload/     (Content-Range, forms)")
 	line("├─", "Socket.IO", base+"/streams      (a page; the socket is at /socket.io/)")
+	for _, name := range s.Old.Demo {
+		line("├─", "Demo", base+"/"+name)
+	}
 	line("├─", "Uploads", base+"/uploads     (JSON; files at /files/ID)")
 	line("├─", "Metrics", base+"/metrics")
 	for _, e := range h.all()[1:] {
