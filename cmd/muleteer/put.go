@@ -20,7 +20,7 @@ type putCommand struct {
 	Name      string   `help:"The name at the server, of a single file or of standard input."`
 	Workers   int      `short:"w" default:"4" help:"How many requests at once (default: 4)."`
 	ChunkSize size     `env:"MULETEER_CHUNK_SIZE,CHUNK_SIZE" default:"6291456" placeholder:"SIZE" help:"In what pieces to send, up to 95MiB (default: 6MiB)."`
-	Direct    bool   `help:"Send pieces straight into the server's bucket, where it has one that takes them; what cannot go there goes through the server."`
+	Direct    bool     `help:"Send pieces straight into the server's bucket, where it has one that takes them; what cannot go there goes through the server."`
 	Timeout   span     `placeholder:"TIME" help:"Give up after so long without success (default: try for ever)."`
 	Trust     trust    `embed:""`
 	Quiet     bool     `short:"q" help:"Show no progress."`
