@@ -92,11 +92,16 @@ func choose(q upload.Query, last position, n int) (sql string, args []driver.Val
 		}
 		where = append(where, fmt.Sprintf(condition, places...))
 	}
-	// Few uploads have one fingerprint, many one owner: an index that begins with
-	// the owner must not be taken then, so that it does not fit.
+	// Few uploads have one fingerprint, or are of one file, many are of one owner:
+	// an index that begins with the owner must not be taken then, so that it does
+	// not fit.
 	whose := ""
 	if q.Fingerprint != "" {
 		and("fingerprint = $%d and fingerprint <> ''", q.Fingerprint)
+		whose = " || ''"
+	}
+	if q.File != "" {
+		and("file = $%d and file <> ''", q.File)
 		whose = " || ''"
 	}
 	if q.Endpoint != nil {
@@ -108,7 +113,7 @@ func choose(q upload.Query, last position, n int) (sql string, args []driver.Val
 	if len(q.Phases) > 0 {
 		phases := slices.Sorted(slices.Values(q.Phases))
 		switch last := phases[len(phases)-1]; { // as the indexes have it
-		case q.Fingerprint == "" && last < upload.Done:
+		case q.Fingerprint == "" && q.File == "" && last < upload.Done:
 			and("phase < 5")
 		case q.Fingerprint != "" && last < upload.Held:
 			and("phase < 4")

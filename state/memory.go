@@ -300,6 +300,7 @@ func (r *row) matches(q upload.Query) bool {
 	return (q.Endpoint == nil || *q.Endpoint == r.Endpoint) &&
 		(q.Owner == nil || *q.Owner == r.Owner) &&
 		(q.Fingerprint == "" || q.Fingerprint == r.Fingerprint) &&
+		(q.File == "" || q.File == r.File) &&
 		(len(q.Phases) == 0 || slices.Contains(q.Phases, r.Phase)) &&
 		(q.DueBefore.IsZero() || !r.Due.IsZero() && r.Due.Before(q.DueBefore)) &&
 		(q.Source == "" || slices.Contains(r.Sources, q.Source))

@@ -67,7 +67,7 @@ func read(row []driver.Value) (key int64, u *upload.Record, err error) {
 			Epoch: n(20), Token: s(21), Hidden: bits&flagHidden != 0, Overwrite: bits&flagOverwrite != 0,
 			Joined: bits&flagJoined != 0,
 		},
-		Endpoint: s(25), Owner: s(2), Protocol: s(3), Fingerprint: s(4),
+		Endpoint: s(25), Owner: s(2), Protocol: s(3), Fingerprint: s(4), File: s(26),
 		Sources: strings.Fields(s(6)),
 		Phase:   upload.Phase(n(7)), Version: n(8),
 		Partial: bits&flagPartial != 0, Cleared: bits&flagCleared != 0,

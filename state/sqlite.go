@@ -48,7 +48,7 @@ func (s *SQLite) Create(ctx context.Context, u *upload.Record, q upload.Quota, e
 func create(c *conn, r *upload.Record, meta string, parts []store.Part, q upload.Quota) error {
 	row, err := c.one(insertUpload, r.ID, r.Owner, r.Protocol, r.Fingerprint, meta, strings.Join(r.Sources, " "),
 		int64(r.Phase), flags(r), stamp(r.Began), stamp(r.Touched), stamp(r.Due), r.Key, r.Type,
-		r.Size, r.Grid.Cell, r.Grid.Widen, r.Epoch, r.Token, r.Final.Size, int64(r.Final.CRC), r.Final.Key, r.Endpoint)
+		r.Size, r.Grid.Cell, r.Grid.Widen, r.Epoch, r.Token, r.Final.Size, int64(r.Final.CRC), r.Final.Key, r.Endpoint, r.File)
 	switch {
 	case err != nil:
 		return err
@@ -207,7 +207,7 @@ func save(c *conn, r *upload.Record, meta string, ev []upload.Event) error {
 	}
 	n, err := c.exec(saveUpload, key, r.Version, r.Owner, r.Protocol, r.Fingerprint, meta, strings.Join(r.Sources, " "),
 		int64(r.Phase), flags(r), stamp(r.Began), stamp(r.Due), r.Key, r.Type,
-		r.Size, r.Grid.Cell, r.Grid.Widen, r.Epoch, r.Token, r.Final.Size, int64(r.Final.CRC), r.Final.Key, r.Endpoint)
+		r.Size, r.Grid.Cell, r.Grid.Widen, r.Epoch, r.Token, r.Final.Size, int64(r.Final.CRC), r.Final.Key, r.Endpoint, r.File)
 	switch {
 	case err != nil:
 		return err

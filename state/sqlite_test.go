@@ -238,6 +238,7 @@ func TestFindByAnIndex(t *testing.T) {
 	for index, q := range map[string]upload.Query{
 		"upload_claim (fingerprint=?)":          {Owner: &owner, Endpoint: &endpoint, Fingerprint: "f", Phases: open, Limit: 1},
 		"upload_fingerprint (fingerprint=?)":    {Owner: &owner, Endpoint: &endpoint, Fingerprint: "f", Phases: []upload.Phase{upload.Held, upload.Done}, Limit: 1},
+		"upload_file (file=?)":                  {Owner: &owner, Endpoint: &endpoint, File: "f", Phases: open, Limit: 1},
 		"upload_owner (endpoint=? AND owner=?)": {Owner: &owner, Endpoint: &endpoint},
 		"upload_open (endpoint=? AND owner=?)":  {Owner: &owner, Endpoint: &endpoint, Phases: open},
 		"upload_due (due<?)":                    {DueBefore: time.Unix(1, 0), Limit: 100},

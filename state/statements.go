@@ -6,12 +6,12 @@ package state
 const (
 	columns = `key, id, owner, protocol, fingerprint, meta, sources, phase, version, flags,
 		began, touched, due, reached, here, path, type, size, cell, widen, epoch, token,
-		final_size, final_crc, final_path, endpoint`
+		final_size, final_crc, final_path, endpoint, file`
 
 	insertUpload = `insert into upload (id, owner, protocol, fingerprint, meta, sources, phase, version, flags,
 		began, touched, due, path, type, size, cell, widen, epoch, token,
-		final_size, final_crc, final_path, endpoint, reached, here, solid)
-		values ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, 0, 0, 0)
+		final_size, final_crc, final_path, endpoint, file, reached, here, solid)
+		values ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, 0, 0, 0)
 		on conflict do nothing returning key`
 
 	// The sums are cut in two, so that no sum of sizes overflows. The upload $3
@@ -43,7 +43,7 @@ const (
 	saveUpload = `update upload set owner = $3, protocol = $4, fingerprint = $5, meta = $6, sources = $7,
 		phase = $8, version = version + 1, flags = $9, began = $10, due = $11, path = $12, type = $13,
 		size = $14, cell = $15, widen = $16, epoch = $17, token = $18,
-		final_size = $19, final_crc = $20, final_path = $21, endpoint = $22
+		final_size = $19, final_crc = $20, final_path = $21, endpoint = $22, file = $23
 		where key = $1 and version = $2`
 
 	selectClaim = `select id from upload

@@ -179,6 +179,7 @@ func (s *Service) newRecord(ctx context.Context, n New) (*Record, error) {
 		Owner:       p.Owner,
 		Protocol:    n.Protocol,
 		Fingerprint: n.Fingerprint,
+		File:        s.File(ctx, n.Word),
 		Meta:        p.Grant.meta(n.Meta),
 		Phase:       Receiving,
 		Partial:     n.Partial,

@@ -28,6 +28,7 @@ func Verbs() []Verb { return []Verb{MayCreate, MayWrite, MayLook, MayRead, MayRe
 // without a name, who may do to an upload whose id it knows all but manage it.
 type Principal struct {
 	Owner  string    // who it is; empty or beginning with Nobody for people without a name
+	Scope  string    // tells those apart who have one Owner between them and are no one person, say by their addresses
 	Verbs  []Verb    // what it may; nil: all but MayManage
 	Upload string    // the one upload that it may touch, whoever owns it; "": all of its owner's
 	Until  time.Time // from then on it may nothing; zero: no end. A request that began before goes on

@@ -16,6 +16,7 @@ type Record struct {
 	Owner       string // who may see it; see Principal
 	Protocol    string // by which it was begun
 	Fingerprint string // by which its client finds it again, see Fingerprint; "" if it never asks
+	File        string // by which its owner finds it, whatever the protocol, see Service.File; "" if its client has no word for it
 	Meta        Meta
 	Phase       Phase
 	Version     int64    // rises with every Save

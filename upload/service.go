@@ -92,6 +92,7 @@ type New struct {
 	Chunk       int64    // bytes in which the client will send, 0 if it does not say
 	Fingerprint string   // see Record
 	Once        bool     // another upload of the same fingerprint, finished or not, is ErrExists
+	Word        string   // by which its client knows the file, see Service.File; "" if it has none
 	Partial     bool     // see Record
 	Blind       bool     // see Meta; ErrIndirect where the store does not sign for it
 	Sources     []string // ids of uploads of the same owner, to be concatenated

@@ -143,6 +143,7 @@ type Query struct {
 	Endpoint    *string
 	Owner       *string
 	Fingerprint string
+	File        string
 	Phases      []Phase
 	DueBefore   time.Time // has a Due, and it is before this
 	Source      string    // is made of this upload, among others

@@ -30,6 +30,26 @@ var finds = []promise{
 		t.equal("found", t.found(upload.Query{DueBefore: noon.Add(9)}), []string{ids[4], ids[2], ids[0]})
 		t.equal("found", t.found(upload.Query{DueBefore: noon.Add(10), Limit: 2}), []string{ids[4], ids[2]})
 	}},
+	{"Find by File yields all uploads of one file, the newest first", func(t *tester) {
+		var ids []string
+		for i, file := range []string{"f", "", "f", "F", "f", ""} {
+			u := t.record(1)
+			u.File, u.Fingerprint = file, fmt.Sprintf("print-%d", i) // of one file, there may be several that are open
+			if i == 4 {
+				u.Phase = upload.Done
+			}
+			ids = append(ids, t.create(u).ID)
+		}
+		t.equal("found", t.found(upload.Query{File: "f"}), []string{ids[4], ids[2], ids[0]})
+		t.equal("open", t.found(upload.Query{File: "f", Phases: []upload.Phase{upload.Receiving}}), []string{ids[2], ids[0]})
+		t.equal("one", t.found(upload.Query{File: "f", Fingerprint: "print-0"}), []string{ids[0]})
+		t.equal("none", t.found(upload.Query{File: "g"}), []string{})
+		u := t.load(ids[1])
+		u.File = "g"
+		t.save(u)
+		t.equal("after Save", t.found(upload.Query{File: "g"}), []string{ids[1]})
+		t.equal("kept", t.load(ids[1]).File, "g")
+	}},
 	{"Find by Source matches ids exactly", func(t *tester) {
 		u, w := t.record(1), t.record(1)
 		u.Sources, w.Sources = []string{"source-1", "source-22", "source-1"}, []string{"source-22"}
@@ -99,6 +119,9 @@ func findModel(t *tester) {
 		if u.Phase < upload.Done && u.Fingerprint != "" {
 			u.Fingerprint = fmt.Sprintf("print-%d", i)
 		}
+		if rnd.IntN(3) > 0 {
+			u.File = fmt.Sprintf("file-%d", rnd.IntN(8))
+		}
 		if rnd.IntN(2) == 0 {
 			u.Due = noon.Add(time.Duration(rnd.IntN(20)) * time.Minute)
 		}
@@ -123,6 +146,9 @@ func findModel(t *tester) {
 			q.Fingerprint = fmt.Sprintf("print-%d", rnd.IntN(40))
 		case 1:
 			q.Source = fmt.Sprintf("source-%d", rnd.IntN(5))
+		}
+		if rnd.IntN(3) == 0 {
+			q.File = fmt.Sprintf("file-%d", rnd.IntN(9))
 		}
 		if rnd.IntN(2) == 0 {
 			q.DueBefore = noon.Add(time.Duration(rnd.IntN(22)) * time.Minute)
@@ -153,6 +179,7 @@ func wanted(all []*upload.Record, q upload.Query) []string {
 		if (q.Owner == nil || u.Owner == *q.Owner) &&
 			(q.Endpoint == nil || u.Endpoint == *q.Endpoint) &&
 			(q.Fingerprint == "" || u.Fingerprint == q.Fingerprint) &&
+			(q.File == "" || u.File == q.File) &&
 			(q.Phases == nil || slices.Contains(q.Phases, u.Phase)) &&
 			(q.Source == "" || slices.Contains(u.Sources, q.Source)) &&
 			(q.DueBefore.IsZero() || !u.Due.IsZero() && u.Due.Before(q.DueBefore)) {
