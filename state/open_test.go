@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/muleteer/muleteer/extent"
 	"github.com/muleteer/muleteer/upload"
 )
 
@@ -99,6 +100,48 @@ func scratch(b []byte) []byte {
 		b[i] ^= 0x55
 	}
 	return b
+}
+
+// TestMigrate: what an older version has kept stays, and can be found as what is
+// new wants it.
+func TestMigrate(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "state.db")
+	c, err := dial(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range []string{"migrations/0001.sql", "migrations/0002.sql"} {
+		if err := upgrade(c, name, int64(i+1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := c.exec(`insert into upload values (1, 'old', 'ann', 'tus', 'f', '{"name":"a"}', '', 1, 7, 0, 1, 2, 3, 0, 0, 0,
+		'p', 'text/plain', 9, 0, 0, 0, '', 0, 0, '', 'films')`); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.close(); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, path, Options{})
+	u, err := s.Load(t.Context(), "old", extent.Extent{})
+	if err != nil || u.Owner != "ann" || u.Endpoint != "films" || u.Version != 7 || u.Size != 9 || u.Meta.Name != "a" || u.File != "" {
+		t.Fatalf("%+v, %v", u, err)
+	}
+	u.File = "word"
+	if err := s.Save(t.Context(), u); err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for u, err := range s.Find(t.Context(), upload.Query{File: "word"}) {
+		if err != nil || u.ID != "old" {
+			t.Fatal(u, err)
+		}
+		found++
+	}
+	if found != 1 {
+		t.Errorf("%d are found", found)
+	}
 }
 
 func TestOneProcessOwnsTheFile(t *testing.T) {
