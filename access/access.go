@@ -73,6 +73,7 @@ func (g *Gate) Admit(r *http.Request, s Subject, field func() string) (upload.Pr
 	if !s.Long {
 		p.Until = time.Time{}
 	}
+	p.Scope = g.scope(r, p.Owner)
 	return p, nil
 }
 

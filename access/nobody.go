@@ -81,8 +81,10 @@ func navigates(r *http.Request) bool {
 // Scope tells apart those who have no name and no cookie, for protocols that
 // find an upload by what its client calls it: by their address, or not at all
 // where they share. Who is admitted has to stand in the context of r.
-func (g *Gate) Scope(r *http.Request) string {
-	if upload.Owner(r.Context()) != "" || g.Nobody != nil && g.Nobody.shares(r) {
+func (g *Gate) Scope(r *http.Request) string { return g.scope(r, upload.Owner(r.Context())) }
+
+func (g *Gate) scope(r *http.Request, owner string) string {
+	if owner != "" || g.Nobody != nil && g.Nobody.shares(r) {
 		return ""
 	}
 	return address(r)

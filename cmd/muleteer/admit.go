@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -225,11 +226,29 @@ func (h *house) welcomed(next http.Handler) http.Handler {
 	})
 }
 
+// apart tells people without a name apart by the token that a page has sent along
+// with a file, which is nobody's here: what one of them sends, those with other
+// tokens do not find by a word for the file.
+func apart(r *http.Request, fields map[string]string) *http.Request {
+	token, p := cmp.Or(fields[access.Field], r.URL.Query().Get(access.Field)), upload.Caller(r.Context())
+	if token == "" || p.Named() {
+		return r
+	}
+	p.Scope += "\x00" + token
+	return as(r, p)
+}
+
 // unlisted keeps from people without a name which uploads others without one
-// have; whoever knows an id may still use it.
+// have; whoever knows an id may still use it, and who has a word for a file finds
+// it as far as people without a name meet at all.
 func (h *house) unlisted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !h.gate.Lists(r) {
+		if path := strings.TrimSuffix(r.URL.Path, "/"); path != "/uploads" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		r = apart(r, nil)
+		if !h.gate.Lists(r) && !r.URL.Query().Has(wire.WordField) {
 			p := upload.Caller(r.Context())
 			p.Owner = upload.Nobody + "nobody at all"
 			r = as(r, p)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/muleteer/muleteer/internal/wire"
 	"github.com/muleteer/muleteer/protocol/chunkform"
 	"github.com/muleteer/muleteer/protocol/companion"
 	"github.com/muleteer/muleteer/protocol/filepond"
@@ -87,7 +88,7 @@ func (h *house) crossed(c crossing, next http.Handler) http.Handler {
 	}
 	c = c.and(crossing{
 		// Beside what clients send, what applications add to all of their requests.
-		send: []string{"Authorization", "B3", "Cache-Control", "Content-Type", "Traceparent", "Tracestate", "X-CSRF-Token", "X-Request-ID", "X-Requested-With"},
+		send: []string{"Authorization", "B3", "Cache-Control", "Content-Type", "Traceparent", "Tracestate", "X-CSRF-Token", "X-Request-ID", "X-Requested-With", wire.WordHeader},
 		see:  []string{"Location", "Retry-After"},
 	})
 	send, see := strings.Join(c.send, ", "), strings.Join(c.see, ", ")

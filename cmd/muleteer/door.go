@@ -121,6 +121,7 @@ func (h *house) through(d door) passage {
 		if p.room > 0 {
 			r = g.With(r)
 		}
+		r = apart(r, g.Fields)
 		if d.marks != nil {
 			r = d.marks(r, g)
 		}

@@ -9,10 +9,15 @@ import (
 
 	"github.com/muleteer/muleteer/internal/wire"
 	"github.com/muleteer/muleteer/protocol/companion"
+	"github.com/muleteer/muleteer/protocol/contentrange"
 	"github.com/muleteer/muleteer/protocol/filepond"
 	"github.com/muleteer/muleteer/protocol/files"
+	"github.com/muleteer/muleteer/protocol/ietf"
 	"github.com/muleteer/muleteer/protocol/mule"
+	"github.com/muleteer/muleteer/protocol/plain"
+	"github.com/muleteer/muleteer/protocol/socketio"
 	"github.com/muleteer/muleteer/protocol/tus"
+	"github.com/muleteer/muleteer/upload"
 )
 
 // place is one row of the table of paths. A path that ends with a slash stands
@@ -37,7 +42,7 @@ func (h *house) places() []place {
 		Base: h.settings.Clients.mule(), Bucket: mulesBucket, URL: links, Chunk: int64(h.settings.ChunkSize), Scope: h.gate.Scope,
 	}
 	front, side := h.through(h.front()), h.through(h.side())
-	reading := files.Handler(h.service, files.Options{URL: links, List: true})
+	reading := files.Handler(h.service, files.Options{URL: links, List: true, Resume: resume})
 	finished := either(speaksTus, likeTusd, reading)
 
 	page := newPage(h.settings)
@@ -61,7 +66,7 @@ func (h *house) places() []place {
 		{likeMule.Bucket, "mule", bucketCrossing(), h.shown(mule.Bucket(h.service, likeMule))},
 		{"/socket.io/", "socketio", streamCrossing(), h.streams},
 		{"/socket.io", "socketio", streamCrossing(), h.streams},
-		{"/uploads/", "uploads", readCrossing(), reading},
+		{"/uploads/", "uploads", readCrossing(), h.unlisted(reading)},
 		{"/uploads", "uploads", readCrossing(), h.unlisted(reading)},
 		{"/events/", "events", crossing{}, h.outbox()},
 		{"/events", "events", crossing{}, h.outbox()},
@@ -72,6 +77,31 @@ func (h *house) places() []place {
 		{"/streams", "page", crossing{}, h.welcomed(only(page))},
 		{"/", "page", crossing{}, h.welcomed(only(newHome(h.settings, page)))},
 	}...)
+}
+
+// resume is the path at which an unfinished upload goes on in the protocol by
+// which it was begun; "" if that has none. In the family of clients that send
+// chunks as forms, each has its own name in records.
+func resume(u *upload.Record) string {
+	switch u.Protocol {
+	case "tus":
+		return "/tus/" + u.ID
+	case ietf.Protocol:
+		return "/rufh/" + u.ID
+	case contentrange.Protocol:
+		return contentrange.Resume(u)
+	case filepond.Protocol:
+		return "/filepond/?patch=" + u.ID
+	case companion.Protocol:
+		return companion.Resume("/s3/", u)
+	case mule.Protocol:
+		return "/upload-backend/"
+	case socketio.Protocol:
+		return socketio.Resume("/socket.io/", u)
+	case plain.Protocol:
+		return ""
+	}
+	return "/upload"
 }
 
 // handler is the whole server: the table of paths behind what is the same for

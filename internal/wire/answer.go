@@ -120,6 +120,7 @@ type View struct {
 	Ranges   string     `json:"ranges"`              // of all bytes that are here, "0-99,200-299"
 	CRC      string     `json:"crc64nvme,omitempty"` // base64; once the file is whole
 	URL      string     `json:"url,omitempty"`       // where to read it; once it is done
+	Resume   string     `json:"resume,omitempty"`    // where it goes on in its protocol, at /uploads; while bytes are missing
 	Created  time.Time  `json:"created"`
 	Expires  *time.Time `json:"expires,omitempty"` // when it is removed if nothing comes
 

@@ -59,6 +59,12 @@ func (s *said) get(names string) (string, bool) {
 	return "", false
 }
 
+// field is get for who needs not know whether there is such a field.
+func (s *said) field(names string) string {
+	value, _ := s.get(names)
+	return value
+}
+
 // has tells whether all of some names are there.
 func (s *said) has(names string) bool {
 	for name := range strings.FieldsSeq(names) {

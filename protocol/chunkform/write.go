@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	"github.com/muleteer/muleteer/extent"
+	"github.com/muleteer/muleteer/internal/wire"
 	"github.com/muleteer/muleteer/upload"
 )
 
@@ -101,6 +102,9 @@ func (h *handler) begin(ctx context.Context, q *request, c *content) (*upload.Re
 	n := upload.New{
 		Protocol: q.client.name, Size: k.Size, Meta: q.meta, Type: q.kind, Fingerprint: q.key,
 		Chunk: max(q.step, q.length, 0),
+	}
+	if n.Word, err = wire.Word(q.said.r.Header, q.said.field, q.meta.Name, q.total); err != nil {
+		return nil, err
 	}
 	// Who sends a file that another one has finished just now ends with the same
 	// file; what was sent long ago, or by those who begin anew, is another.

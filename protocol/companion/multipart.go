@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"net/url"
 	"strings"
 	"unicode/utf8"
 
@@ -32,6 +33,9 @@ func (h *handler) begin(w http.ResponseWriter, r *http.Request) error {
 			meta[name] = string(text)
 		}
 	}
+	if err := meta.word(r); err != nil {
+		return err
+	}
 	key := rand.Text()
 	n, err := h.describe(r.Context(), key, said.Filename, said.Type, meta)
 	if err != nil {
@@ -51,7 +55,9 @@ func (h *handler) begin(w http.ResponseWriter, r *http.Request) error {
 
 // describe says what is begun under a key, once.
 func (h *handler) describe(ctx context.Context, key, name, kind string, meta fields) (n upload.New, err error) {
-	n = upload.New{Protocol: Protocol, Size: -1, Once: true, Fingerprint: h.fingerprint(ctx, key), Meta: upload.Meta{Fields: map[string]string{}}}
+	n = upload.New{Protocol: Protocol, Size: -1, Once: true, Fingerprint: h.fingerprint(ctx, key), Meta: upload.Meta{
+		Fields: map[string]string{}, Wire: map[string]string{keyField: key},
+	}}
 	if n.Meta.Name, n.Meta.Path, err = wire.Name(name); err != nil {
 		return n, err
 	}
@@ -69,7 +75,30 @@ func (h *handler) describe(ctx context.Context, key, name, kind string, meta fie
 			n.Meta.Fields[name] = value
 		}
 	}
-	return n, nil
+	n.Word, err = wire.Word(nil, wire.Field(meta), n.Meta.Name, n.Size)
+	return n, err
+}
+
+// word has the word for a file stand with its other fields, where a page tells it
+// in a header: the request that begins the upload may be another one.
+func (f fields) word(r *http.Request) error {
+	word, said, err := wire.Header(r.Header, wire.WordHeader)
+	if said {
+		f[wire.WordField] = word
+	}
+	if said && word == "" {
+		err = upload.CheckWord(word)
+	}
+	return err
+}
+
+// keyField is where a record keeps its key, for an owner who has lost it.
+const keyField = "companion-key"
+
+// Resume returns the path below base at which an unfinished upload goes on: its
+// parts are there, and where others go.
+func Resume(base string, u *upload.Record) string {
+	return base + "multipart/" + u.ID + "?key=" + url.QueryEscape(u.Meta.Wire[keyField])
 }
 
 // fieldLimit is how many fields are kept of a file.

@@ -26,6 +26,9 @@ func (h *handler) params(w http.ResponseWriter, r *http.Request) error {
 			t.Fields[strings.TrimSuffix(inner, "]")] = values[0]
 		}
 	}
+	if err := t.Fields.word(r); err != nil {
+		return err
+	}
 	if _, err := h.describe(r.Context(), t.Key, t.Name, t.Type, t.Fields); err != nil {
 		return err
 	}
@@ -57,11 +60,14 @@ func (h *handler) sign(w http.ResponseWriter, r *http.Request) error {
 	t := ticket{Key: said.Key, Upload: said.UploadID, Number: said.PartNumber}
 	switch {
 	case said.UploadID == "" && (said.Method == http.MethodPut || said.Method == http.MethodPost):
-		t = ticket{Do: "file", Key: rand.Text(), Name: given.ReplaceAllString(said.Key, ""), Type: said.ContentType}
+		t = ticket{Do: "file", Key: rand.Text(), Name: given.ReplaceAllString(said.Key, ""), Type: said.ContentType, Fields: fields{}}
 		if said.Method == http.MethodPost {
 			t.Do = "begin"
 		}
-		if _, err := h.describe(r.Context(), t.Key, t.Name, t.Type, nil); err != nil {
+		if err := t.Fields.word(r); err != nil {
+			return err
+		}
+		if _, err := h.describe(r.Context(), t.Key, t.Name, t.Type, t.Fields); err != nil {
 			return err
 		}
 		if err := may(r.Context(), upload.MayCreate); err != nil {

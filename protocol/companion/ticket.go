@@ -36,6 +36,7 @@ type ticket struct {
 	Fields fields        `json:"fields,omitempty"` // what else is said of it
 	Until  int64         `json:"until"`            // Unix seconds
 	Owner  string        `json:"owner,omitempty"`  // who asked for it, with what was granted to it
+	Scope  string        `json:"scope,omitempty"`
 	Verbs  []upload.Verb `json:"verbs"`
 	Only   string        `json:"only,omitempty"`
 	Grant  upload.Grant  `json:"grant,omitzero"`
@@ -68,7 +69,7 @@ func (h *handler) url(r *http.Request, t ticket) string {
 		life = objectLife
 	}
 	p := upload.Caller(r.Context())
-	t.Owner, t.Verbs, t.Only, t.Grant = p.Owner, p.Verbs, p.Upload, p.Grant
+	t.Owner, t.Scope, t.Verbs, t.Only, t.Grant = p.Owner, p.Scope, p.Verbs, p.Upload, p.Grant
 	if t.Upload != "" { // it was begun with these
 		t.Grant.Data, t.Grant.Fields = "", nil
 	}
@@ -119,7 +120,7 @@ func (h *handler) ticket(r *http.Request) (t ticket, ctx context.Context, err er
 	if r.URL.Path != path {
 		return t, nil, errTicket
 	}
-	return t, upload.By(r.Context(), upload.Principal{Owner: t.Owner, Verbs: t.Verbs, Upload: t.Only, Grant: t.Grant}), nil
+	return t, upload.By(r.Context(), upload.Principal{Owner: t.Owner, Scope: t.Scope, Verbs: t.Verbs, Upload: t.Only, Grant: t.Grant}), nil
 }
 
 func (h *handler) now() time.Time {

@@ -34,7 +34,9 @@
 package contentrange
 
 import (
+	"cmp"
 	"net/http"
+	"net/url"
 
 	"github.com/muleteer/muleteer/internal/wire"
 	"github.com/muleteer/muleteer/upload"
@@ -66,6 +68,19 @@ type Options struct {
 // methods are those that the protocol has a meaning for.
 const methods = "GET, HEAD, PUT, POST, DELETE"
 
+// base is where the handler is mounted if nothing else is said, and baseField
+// where a record keeps what else was.
+const (
+	base      = "/upload/"
+	baseField = "base"
+)
+
+// Resume returns the path at which an unfinished upload goes on, for whoever
+// sends the fingerprint with which it began.
+func Resume(u *upload.Record) string {
+	return cmp.Or(u.Meta.Wire[baseField], base) + url.PathEscape(u.Meta.Name)
+}
+
 type handler struct {
 	Options
 	s *upload.Service
@@ -74,7 +89,7 @@ type handler struct {
 // Handler takes uploads under o.Base. It may be called concurrently.
 func Handler(s *upload.Service, o Options) http.Handler {
 	if o.Base == "" {
-		o.Base = "/upload/"
+		o.Base = base
 	}
 	if o.Scope == nil {
 		o.Scope = func(*http.Request) string { return "" }

@@ -22,7 +22,8 @@ type request struct {
 	path   string     // within a directory that is uploaded
 	kind   string     // media type, "" if it names none
 	key    string     // by which its upload is found
-	pinned bool       // the client named its file itself, so that no other one can be meant
+	word   string     // the client's own for its file, "" if it has none
+	pinned bool       // it has one, so that no other file can be meant
 	sum    *store.CRC // the client's checksum of the body
 	length int64      // of the body, -1 if unknown
 	fields map[string]string
@@ -42,12 +43,11 @@ func (h *handler) read(r *http.Request) (*request, error) {
 	if q.name, err = h.name(r); err != nil {
 		return nil, err
 	}
-	id, pinned, err := wire.Header(r.Header, "X-Upload-Fingerprint")
-	if err != nil || pinned && id == "" {
-		return nil, fmt.Errorf("x-upload-fingerprint: %w", upload.ErrInvalid)
+	if q.word, err = wire.Word(r.Header, nil, q.name, -1); err != nil {
+		return nil, err
 	}
-	q.pinned = pinned
-	q.key = h.fingerprint(r, q.name, id, pinned)
+	q.pinned = q.word != ""
+	q.key = h.fingerprint(r, q)
 	q.fields = h.Fields(r)
 	if r.Method != http.MethodPut && r.Method != http.MethodPost {
 		return q, nil
@@ -79,10 +79,10 @@ func (h *handler) read(r *http.Request) (*request, error) {
 
 // fingerprint is the identity of an upload: what the client calls it never
 // stands alone, so that strangers do not meet in one upload.
-func (h *handler) fingerprint(r *http.Request, name, id string, pinned bool) string {
-	ids := []string{name}
-	if pinned {
-		ids = append(ids, id)
+func (h *handler) fingerprint(r *http.Request, q *request) string {
+	ids := []string{q.name}
+	if q.pinned {
+		ids = append(ids, q.word)
 	}
 	return h.s.Fingerprint(r.Context(), Protocol, append([]string{h.Scope(r)}, ids...)...)
 }

@@ -115,8 +115,11 @@ func (h *handler) write(ctx context.Context, q *request, b *body, u *upload.Reco
 // new is the upload that a request begins.
 func (h *handler) new(q *request) upload.New {
 	n := upload.New{
-		Protocol: Protocol, Size: q.total, Fingerprint: q.key, Once: q.pinned,
+		Protocol: Protocol, Size: q.total, Fingerprint: q.key, Once: q.pinned, Word: q.word,
 		Meta: upload.Meta{Name: q.name, Path: q.path, Fields: q.fields}, Type: q.kind,
+	}
+	if h.Base != base {
+		n.Meta.Wire = map[string]string{baseField: h.Base}
 	}
 	if !q.start && q.End != q.total {
 		n.Chunk = q.Len()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"strings"
@@ -67,8 +68,21 @@ func metadata(form *wire.Form, fields map[string]string) (*wire.FormPart, error)
 	}
 }
 
+// said looks for a field of the metadata that a page has set, which the client
+// sends as a JSON object, or of the form.
+func said(fields map[string]string) func(name string) string {
+	all := maps.Clone(fields)
+	for _, value := range fields {
+		maps.Copy(all, wire.Object([]byte(value)))
+	}
+	return wire.Field(all)
+}
+
 // create begins a file in chunks.
-func (h *handler) create(w http.ResponseWriter, r *http.Request, n upload.New) error {
+func (h *handler) create(w http.ResponseWriter, r *http.Request, n upload.New) (err error) {
+	if n.Word, err = wire.Word(r.Header, said(n.Meta.Fields), n.Meta.Name, n.Size); err != nil {
+		return err
+	}
 	u, err := h.s.Create(r.Context(), n)
 	if err != nil {
 		return err
@@ -86,6 +100,9 @@ func (h *handler) file(w http.ResponseWriter, r *http.Request, n upload.New, for
 	}
 	if t, _, err := mime.ParseMediaType(file.Type); err == nil && strings.Contains(t, "/") && len(file.Type) <= wire.NameLimit {
 		n.Type = file.Type
+	}
+	if n.Word, err = wire.Word(r.Header, said(n.Meta.Fields), n.Meta.Name, n.Size); err != nil {
+		return err
 	}
 	n.Size = -1 // a form's own length says nothing of it
 	u, err := h.s.Take(r.Context(), n, upload.Chunk{Len: -1, Size: -1, Last: true, Body: file})

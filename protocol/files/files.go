@@ -4,6 +4,7 @@
 //	GET, HEAD  /files/{id}    the file: Range, If-Range, If-None-Match …
 //	DELETE     /files/{id}    removes it
 //	GET, HEAD  /uploads       the caller's uploads as JSON, the newest first; ?state=open or done, ?limit=
+//	GET, HEAD  /uploads?fingerprint=WORD  those of one file, by its client's word for it; unless ?state=done, the open ones
 //	GET, HEAD  /uploads/{id}  one of them
 //	DELETE     /uploads/{id}  removes it, finished or not
 //	POST       /uploads/{id}/confirm  keeps a finished file that else is removed
@@ -16,6 +17,7 @@
 package files
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +33,9 @@ import (
 type Options struct {
 	URL  wire.Links // makes a path of this server absolute; nil takes the request's host
 	List bool       // whether /uploads lists anything: strangers share one owner and must not see each other's files
+	// Resume returns the path at which an unfinished upload goes on in its
+	// protocol, "" if it cannot; nil: none can.
+	Resume func(u *upload.Record) string
 }
 
 type handler struct {
@@ -94,8 +99,19 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	wire.JSON(w, http.StatusOK, wire.ViewOf(r, h.URL, h.s, u))
+	wire.JSON(w, http.StatusOK, h.view(r, u))
 	return nil
+}
+
+// view is how an upload is told here.
+func (h *handler) view(r *http.Request, u *upload.Record) wire.View {
+	v := wire.ViewOf(r, h.URL, h.s, u)
+	if h.Resume != nil && u.Phase == upload.Receiving {
+		if path := h.Resume(u); path != "" {
+			v.Resume = h.URL.To(r, path)
+		}
+	}
+	return v
 }
 
 // manage does what the application decides of a finished file.
@@ -125,13 +141,13 @@ func (h *handler) remove(w http.ResponseWriter, r *http.Request, id string) erro
 
 // list tells of the caller's uploads.
 func (h *handler) list(w http.ResponseWriter, r *http.Request) error {
-	q, err := query(r)
+	q, err := h.query(r)
 	if err != nil {
 		return err
 	}
 	views := []wire.View{}
 	for u, err := range h.s.Find(r.Context(), q) {
-		if !h.List {
+		if !h.List && q.File == "" {
 			break
 		}
 		if err == nil {
@@ -146,7 +162,7 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request) error {
 		if u.Partial {
 			continue // a piece of another one
 		}
-		views = append(views, wire.ViewOf(r, h.URL, h.s, u))
+		views = append(views, h.view(r, u))
 	}
 	wire.JSON(w, http.StatusOK, views)
 	return nil
@@ -161,12 +177,22 @@ func (h *handler) whole(ctx context.Context, u *upload.Record) (*upload.Record, 
 	return h.s.Get(ctx, u.ID)
 }
 
-// query reads ?state and ?limit.
-func query(r *http.Request) (upload.Query, error) {
+// query reads ?state, ?limit and ?fingerprint. Who asks for a file wants to go on
+// with it, so the state is then open unless it is told.
+func (h *handler) query(r *http.Request) (upload.Query, error) {
 	q := upload.Query{Limit: listDefault}
 	open := []upload.Phase{upload.Receiving, upload.Joining, upload.Accepting, upload.Held}
 	v := r.URL.Query()
-	switch state := v.Get("state"); state {
+	state := v.Get("state")
+	if v.Has(wire.WordField) {
+		word := v.Get(wire.WordField)
+		if err := upload.CheckWord(word); err != nil || len(v[wire.WordField]) > 1 {
+			return q, fmt.Errorf("one fingerprint is asked for at once, of 1 to %d bytes: %w", upload.WordLimit, upload.ErrInvalid)
+		}
+		q.File = h.s.File(r.Context(), word)
+		state = cmp.Or(state, "open")
+	}
+	switch state {
 	case "":
 		q.Phases = append(open, upload.Done)
 	case "open":

@@ -21,7 +21,10 @@ func (a *answer) create() error {
 	case !resumable && a.r.Method == http.MethodPatch:
 		return fmt.Errorf("%w: %s must be ?0 or ?1", upload.ErrInvalid, a.v.field)
 	}
-	n := a.new(c)
+	n, err := a.new(c)
+	if err != nil {
+		return err
+	}
 	ctx := a.r.Context()
 	if !resumable {
 		a.seen, err = a.service.Take(ctx, n, a.chunk(c))

@@ -121,9 +121,9 @@ func media(h http.Header) string {
 const maxCoding = 256
 
 // new returns what the service has to know of a file that begins.
-func (a *answer) new(c content) upload.New {
+func (a *answer) new(c content) (n upload.New, err error) {
 	h := a.r.Header
-	n := upload.New{Protocol: Protocol, Size: c.size}
+	n = upload.New{Protocol: Protocol, Size: c.size}
 	if t := media(h); t != "" && t != mediaType {
 		n.Type = h.Get("Content-Type")
 	}
@@ -139,5 +139,6 @@ func (a *answer) new(c content) upload.New {
 	if !c.complete && c.len > 0 {
 		n.Chunk = c.len // it will go on as it begins
 	}
-	return n
+	n.Word, err = wire.Word(h, nil, n.Meta.Name, n.Size)
+	return n, err
 }

@@ -121,6 +121,9 @@ func (h *handler) said(r *http.Request) (n upload.New, dated bool, err error) {
 	if err != nil || len(modified) > 32 {
 		return n, false, fmt.Errorf("%w: filename or last_modified is too long", upload.ErrInvalid)
 	}
+	if n.Word, err = wire.Word(r.Header, q.Get, name, n.Size); err != nil {
+		return n, false, err
+	}
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // it never fails
 	n.Meta = upload.Meta{Name: name, Path: path, Wire: map[string]string{secretField: hex.EncodeToString(secret)}}

@@ -63,7 +63,11 @@ func (h *handler) file(r *http.Request, files []*upload.Record, fields map[strin
 	if err != nil {
 		return files, err
 	}
-	return h.one(r.Context(), files, m, part.Type, upload.Chunk{
+	word, err := wire.Word(r.Header, wire.Field(fields), m.Name, -1)
+	if err != nil {
+		return files, err
+	}
+	return h.one(r.Context(), files, upload.New{Meta: m, Word: word, Type: part.Type}, upload.Chunk{
 		Len: -1, Size: -1, Last: true, Body: part,
 	})
 }

@@ -78,17 +78,22 @@ func (h *handler) raw(w http.ResponseWriter, r *http.Request) ([]*upload.Record,
 	if t, _, _ := mime.ParseMediaType(kind); t == "application/x-www-form-urlencoded" {
 		kind = "" // curl says so of every --data-binary
 	}
-	return h.one(r.Context(), nil, upload.Meta{}, kind, upload.Chunk{
+	word, err := wire.Word(r.Header, nil, "", r.ContentLength)
+	if err != nil {
+		return nil, err
+	}
+	return h.one(r.Context(), nil, upload.New{Word: word, Type: kind}, upload.Chunk{
 		Len: r.ContentLength, Size: r.ContentLength, Last: true, Body: wire.Body(w, r),
 	})
 }
 
 // one adds one file to files.
-func (h *handler) one(ctx context.Context, files []*upload.Record, m upload.Meta, kind string, c upload.Chunk) ([]*upload.Record, error) {
-	if t, _, err := mime.ParseMediaType(kind); err != nil || !strings.Contains(t, "/") || len(kind) > wire.NameLimit {
-		kind = ""
+func (h *handler) one(ctx context.Context, files []*upload.Record, n upload.New, c upload.Chunk) ([]*upload.Record, error) {
+	if t, _, err := mime.ParseMediaType(n.Type); err != nil || !strings.Contains(t, "/") || len(n.Type) > wire.NameLimit {
+		n.Type = ""
 	}
-	u, err := h.s.Take(ctx, upload.New{Protocol: Protocol, Size: c.Size, Meta: m, Type: kind}, c)
+	n.Protocol, n.Size = Protocol, c.Size
+	u, err := h.s.Take(ctx, n, c)
 	if u != nil {
 		files = append(files, u)
 	}

@@ -86,7 +86,7 @@ func (s *socket) catchUp() {
 				return
 			}
 			if u.Protocol == Protocol && u.Meta.Wire["from"] == from && !u.Touched.After(s.h.news.since) && now.Sub(u.Touched) < fresh {
-				s.finish(u.Meta.Wire["session"], u.ID)
+				s.finish(u.Meta.Wire[sessionField], u.ID)
 			}
 		}
 	})

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/muleteer/muleteer/extent"
@@ -21,7 +23,8 @@ type beginning struct {
 	Size     *int64           `json:"size"` // bytes
 	Type     string           `json:"type"` // media type
 	Modified *json.Number     `json:"lastModified"`
-	Path     string           `json:"path"` // within a directory
+	Word     string           `json:"fingerprint"` // by which the file is found from elsewhere
+	Path     string           `json:"path"`        // within a directory
 	Token    *json.RawMessage `json:"token"`
 	Resume   bool             `json:"resume"`
 }
@@ -69,7 +72,7 @@ func (s *socket) start(b *beginning) (*upload.Record, error) {
 	}
 	n := upload.New{
 		Protocol: Protocol, Size: -1, Type: b.Type, Fingerprint: s.fingerprint(*b.ID), Once: true,
-		Meta: upload.Meta{Wire: map[string]string{"session": *b.ID, "from": s.from()}},
+		Meta: upload.Meta{Wire: map[string]string{sessionField: *b.ID, "from": s.from()}},
 	}
 	if b.Size != nil {
 		if n.Size = *b.Size; n.Size < 0 {
@@ -85,8 +88,13 @@ func (s *socket) start(b *beginning) (*upload.Record, error) {
 			return nil, err
 		}
 	}
+	fields := map[string]string{wire.WordField: b.Word}
 	if b.Modified != nil {
 		n.Meta.Fields = map[string]string{"lastModified": b.Modified.String()}
+		maps.Copy(fields, n.Meta.Fields)
+	}
+	if n.Word, err = wire.Word(nil, wire.Field(fields), n.Meta.Name, n.Size); err != nil {
+		return nil, err
 	}
 	if b.Resume {
 		u, err := s.resume(*b.ID, n.Size)
@@ -96,6 +104,15 @@ func (s *socket) start(b *beginning) (*upload.Record, error) {
 	}
 	return s.h.s.Create(s.as(), n)
 }
+
+// Resume returns the path below base at which an unfinished upload goes on, with
+// the session that begin_upload has to name.
+func Resume(base string, u *upload.Record) string {
+	return base + "?sessionID=" + url.QueryEscape(u.Meta.Wire[sessionField])
+}
+
+// sessionField is where a record keeps its session.
+const sessionField = "session"
 
 // resume returns the upload of a session with all its parts, or nil.
 func (s *socket) resume(id string, size int64) (*upload.Record, error) {

@@ -13,9 +13,9 @@
 // server. Who knows the ID may go on with it, if the principal is the same.
 //
 // A client that says more hears more. begin_upload may have size, type,
-// lastModified, path, and resume: then an upload that is there already is
-// continued. It is acknowledged with {offset, ranges, id, maxChunk}, and with
-// file once the file is whole. A chunk may have its offset; then several may be
+// lastModified, path, fingerprint (its word for the file, in all protocols), and
+// resume: then an upload that is there already is continued. It is acknowledged
+// with {offset, ranges, id, maxChunk}, and with file once the file is whole. A chunk may have its offset; then several may be
 // under way at once, in any order, and the acknowledgement is {offset}. It may
 // have its length, and sha256 (hexadecimal or base64) or crc64nvme (base64): then
 // it counts as a whole or not at all. What fails has a second argument then,

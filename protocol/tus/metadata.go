@@ -60,6 +60,9 @@ func (m metadata) first(keys ...string) string {
 	return ""
 }
 
+// name returns the file's name.
+func (m metadata) name() string { return m.first("filename", "name") }
+
 // mediaType returns the file's type, if it can be one.
 func (m metadata) mediaType() string {
 	t := m.first("filetype", "type")

@@ -40,6 +40,7 @@ type creation struct {
 	metadata metadata
 	concat   concat
 	sum      *checksum // nil: none
+	word     string    // for the file, "" if it has none
 }
 
 func (h *handler) parseCreation(r *http.Request) (c creation, err error) {
@@ -63,6 +64,9 @@ func (h *handler) parseCreation(r *http.Request) (c creation, err error) {
 		return c, fmt.Errorf("%w: either Upload-Length or Upload-Defer-Length must be given", upload.ErrInvalid)
 	}
 	if c.metadata, err = parseMetadata(r.Header); err != nil {
+		return c, err
+	}
+	if c.word, err = wire.Word(r.Header, func(name string) string { return c.metadata.first(name) }, c.metadata.name(), c.length); err != nil {
 		return c, err
 	}
 	if c.sum, err = parseChecksum(r); err != nil {
@@ -106,11 +110,12 @@ func (c creation) new(r *http.Request) upload.New {
 		Size:     c.length,
 		Type:     c.metadata.mediaType(),
 		Meta: upload.Meta{
-			Name:   c.metadata.first("filename", "name"),
+			Name:   c.metadata.name(),
 			Path:   c.metadata.first("relativePath"),
 			Fields: c.metadata.fields,
 			Wire:   map[string]string{},
 		},
+		Word:    c.word,
 		Partial: c.concat.partial,
 		Sources: c.concat.sources,
 	}
