@@ -37,7 +37,8 @@ async function speak(line: Line, c: Call): Promise<Answer> {
   const begin = async (): Promise<Told> => {
     const path = c.headers["X-Upload-Path"]?.split("/").map(decodeURIComponent).join("/");
     const type = c.headers["Content-Type"];
-    const about = { sessionID: id, fileName: name, path, type, size, token: line.token, resume: true };
+    const fingerprint = c.headers["X-Upload-Fingerprint"];
+    const about = { sessionID: id, fileName: name, path, type, size, fingerprint, token: line.token, resume: true };
     const told = await line.ask(c, id, "begin_upload", about);
     if (!told.status) line.begun.set(id, told.maxChunk!);
     return told;
