@@ -25,11 +25,15 @@ type line struct {
 	url    string
 	answer atomic.Pointer[answer]
 	proxy  *httputil.ReverseProxy
+	name   func(*http.Request) string // tells one file from others
+	// seen, if it is set, is told of all bytes of files that pass, and how the client
+	// calls the file.
+	seen func(file, word string, bytes extent.Extent)
 }
 
 func newLine(t *testing.T, s *trial.Server) *line {
 	t.Helper()
-	l := &line{ledger: newLedger()}
+	l := &line{ledger: newLedger(), name: name}
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, s.Address)
 	}}
@@ -49,7 +53,7 @@ func newLine(t *testing.T, s *trial.Server) *line {
 			if f, ok := r.Request.Context().Value(carried{}).(*flight); ok {
 				l.heard(f, r.StatusCode)
 			} else if r.Request.Method == http.MethodPut && r.StatusCode == http.StatusPermanentRedirect {
-				l.told(name(r.Request), r.Header.Get("X-Upload-Ranges"))
+				l.told(l.name(r.Request), r.Header.Get("X-Upload-Ranges"))
 			}
 			return nil
 		},
@@ -81,15 +85,15 @@ func (l *line) carry(w http.ResponseWriter, r *http.Request) {
 	var first, last, size int64
 	n, _ := fmt.Sscanf(r.Header.Get("Content-Range"), "bytes %d-%d/%d", &first, &last, &size)
 	if r.Method == http.MethodPut && n == 3 {
-		f := l.begin(name(r), extent.Extent{Start: first, End: last + 1})
+		f := l.begin(l.name(r), extent.Extent{Start: first, End: last + 1})
 		defer l.end(f)
 		r = r.WithContext(context.WithValue(r.Context(), carried{}, f))
-		r.Body = &body{r.Body, l, f}
+		r.Body = &body{r.Body, l, f, r.Header.Get("X-Upload-Fingerprint"), first}
 	}
 	l.proxy.ServeHTTP(w, r)
 }
 
-// name tells one file from others.
+// name is what the client calls a file, and where.
 func name(r *http.Request) string { return r.Header.Get("X-Upload-Fingerprint") + " " + r.URL.Path }
 
 // carried is the key of a request's flight.
@@ -100,6 +104,8 @@ type body struct {
 	io.ReadCloser
 	line   *line
 	flight *flight
+	word   string
+	at     int64 // offset of its next byte
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -108,6 +114,10 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	n, err := b.ReadCloser.Read(p)
 	b.line.passed(b.flight, n)
+	if seen := b.line.seen; seen != nil && n > 0 {
+		seen(b.flight.file, b.word, extent.At(b.at, int64(n)))
+	}
+	b.at += int64(n)
 	return n, err
 }
 

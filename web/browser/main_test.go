@@ -33,6 +33,7 @@ type stage struct {
 	dir    string // what is sent
 	server *trial.Server
 	line   *line
+	more   map[string]func(argument string) (string, error) // what its play may ask for beside what all may
 }
 
 // newStage starts a server with these flags, behind a line.
@@ -62,7 +63,7 @@ func (s *stage) play(t *testing.T, name string) {
 	begun := time.Now()
 	var said bytes.Buffer
 	c := exec.CommandContext(t.Context(), "node", filepath.Join("plays", name+".mjs"))
-	c.Env = append(trial.Environment(), "PLAY_URL="+s.line.url, "PLAY_DIR="+s.dir)
+	c.Env = append(trial.Environment(), "PLAY_URL="+s.line.url, "PLAY_DIR="+s.dir, "PLAY_HOME="+t.TempDir())
 	if shots := os.Getenv("MULETEER_SHOTS"); shots != "" { // a folder for pictures
 		c.Env = append(c.Env, "PLAY_SHOTS="+shots)
 	}
@@ -124,6 +125,9 @@ func (s *stage) do(verb, argument string) (string, error) {
 	case "told": // how often until now
 		return strconv.FormatInt(s.line.answer.Load().given.Load(), 10), nil
 	default:
+		if do := s.more[verb]; do != nil {
+			return do(argument)
+		}
 		return "", fmt.Errorf("nobody knows how to %s", verb)
 	}
 	return "", nil

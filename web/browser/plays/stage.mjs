@@ -1,6 +1,7 @@
 // What every play needs: a browser, the page, and the Go test on the other end
 // of standard input and output, which has the server in its hands.
 import assert from "node:assert/strict";
+import { readlink } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 
@@ -22,18 +23,30 @@ export const dir = process.env.PLAY_DIR;
 /** patience is for what would never happen, in milliseconds: the machine may have much to do. */
 const patience = 120_000;
 
+const launch = {
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  headless: true,
+  timeout: patience,
+  args: [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+  ],
+};
+const viewport = { width: 1280, height: 800 };
+
 /** play runs the play in a browser of its own. */
 export async function play(act, options = {}) {
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    headless: true,
-    timeout: patience,
-    args: [
-      "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-      "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-    ],
-  });
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  const browser = await chromium.launch(launch);
+  try {
+    await acted(act, await browser.newContext({ viewport, ...options }));
+  } finally {
+    await browser.close();
+    leave();
+  }
+}
+
+/** acted runs a part of a play on the page; if it fails, it tells what was there. */
+async function acted(act, context) {
   context.setDefaultTimeout(patience);
   context.setDefaultNavigationTimeout(patience);
   try {
@@ -45,10 +58,36 @@ export async function play(act, options = {}) {
       console.error(`-- the client believes\n${await Promise.race([beliefs(page), late]).catch(String)}\n--`);
     }
     throw e;
+  }
+}
+
+/** leave lets the play end: nothing more is asked. */
+export function leave() {
+  lines.return?.();
+  process.stdin.destroy();
+}
+
+let profiles = 0;
+
+/**
+ * anew runs a part of a play in a browser whose profile nobody has used before. If the part
+ * calls the function that it is given last, the browser is killed, which saves nothing.
+ */
+export async function anew(act) {
+  const home = `${process.env.PLAY_HOME}/profile-${++profiles}`;
+  const context = await chromium.launchPersistentContext(home, { ...launch, viewport });
+  let killed = false;
+  const kill = async () => {
+    killed = true;
+    const gone = new Promise((ok) => context.once("close", ok));
+    // Chromium's lock on its profile is a link to HOST-PID.
+    process.kill(Number((await readlink(`${home}/SingletonLock`)).replace(/.*-/, "")), "SIGKILL");
+    await gone;
+  };
+  try {
+    await acted((page) => act(page, kill), context);
   } finally {
-    await browser.close();
-    lines.return?.();
-    process.stdin.destroy();
+    if (!killed) await context.close();
   }
 }
 
