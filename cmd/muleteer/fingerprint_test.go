@@ -409,6 +409,28 @@ func TestStrangersFindNothing(t *testing.T) {
 	}
 }
 
+// TestListOfOneUpload: a token for one upload shows no other of its owner's, open
+// or finished.
+func TestListOfOneUpload(t *testing.T) {
+	t.Parallel()
+	h, _ := tokenHouse(t, nil)
+	c := person{t, served(t, h), tokenFor(t, "ann", time.Hour, nil)}
+	var ids []string
+	for _, length := range []string{"3", "6", "3", "6"} { // two of them are whole
+		at, _ := c.do(201, "POST", "/tus/", "abc", "Tus-Resumable", "1.0.0", "Upload-Length", length,
+			"Content-Type", "application/offset+octet-stream", wordHead, word)
+		ids = append(ids, at.Get("Location")[strings.LastIndex(at.Get("Location"), "/")+1:])
+	}
+	for i, id := range ids {
+		one := []string{"Authorization", "Bearer " + tokenFor(t, "ann", time.Hour, func(c *access.Claims) { c.Upload = id })}
+		_, list := do(t, "GET", c.base+"/uploads", "", one...)
+		open, done := ofFile(t, c.base, word, "", one...), ofFile(t, c.base, word, "&state=done", one...)
+		if strings.Count(list, `"id"`) != 1 || !strings.Contains(list, id) || len(open) != i%2 || len(done) != 1-i%2 || append(open, done...)[0].ID != id {
+			t.Errorf("of %s it shows %s, by the word %+v, %+v", id, list, open, done)
+		}
+	}
+}
+
 // TestFingerprintOfAnEndpoint: what was begun at one is not found at another.
 func TestFingerprintOfAnEndpoint(t *testing.T) {
 	t.Parallel()

@@ -145,10 +145,17 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	only := upload.Caller(r.Context()).Upload
+	if only != "" {
+		q.Limit = 0 // it is one of them, and may be the oldest
+	}
 	views := []wire.View{}
 	for u, err := range h.s.Find(r.Context(), q) {
 		if !h.List && q.File == "" {
 			break
+		}
+		if err == nil && only != "" && u.ID != only {
+			continue
 		}
 		if err == nil {
 			u, err = h.whole(r.Context(), u)
