@@ -3,6 +3,8 @@ package wire_test
 import (
 	"errors"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -54,4 +56,38 @@ func TestWord(t *testing.T) {
 			t.Errorf("%s: %q, %v; want %q", c.name, word, err, c.word)
 		}
 	}
+}
+
+// FuzzWord: what the server makes of a name, a size and a time are these and no
+// others, and what it takes for a word is one.
+func FuzzWord(f *testing.F) {
+	f.Add("", "a.bin", int64(12), "1700000000123")
+	f.Add("word", "a,b\xff", int64(-1), "2023-11-14T22:13:20.123+01:00")
+	f.Add("a\nb", strings.Repeat("%", 400), int64(1), "-8.64e15")
+	f.Fuzz(func(t *testing.T, own, name string, size int64, modified string) {
+		word, err := wire.Word(nil, wire.Field(map[string]string{"fingerprint": own, "mtime": modified}), name, size)
+		switch {
+		case err != nil && (word != "" || !errors.Is(err, upload.ErrInvalid)):
+			t.Fatalf("%q, %v", word, err)
+		case err != nil || word == "":
+			return
+		case upload.CheckWord(word) != nil:
+			t.Fatalf("%q is no word", word)
+		case own != "":
+			if word != own {
+				t.Fatalf("%q was told, and is %q", own, word)
+			}
+			return
+		}
+		fields := strings.Split(word, ",")
+		if len(fields) != 3 {
+			t.Fatalf("%q has %d fields", word, len(fields))
+		}
+		got, err := url.PathUnescape(fields[0])
+		n, err2 := strconv.ParseInt(fields[1], 10, 64)
+		ms, err3 := strconv.ParseInt(fields[2], 10, 64)
+		if err != nil || err2 != nil || err3 != nil || got != name || n != size || ms == 0 || wire.FileWord(name, size, ms) != word {
+			t.Fatalf("%q of %q, %d, %q", word, name, size, modified)
+		}
+	})
 }
