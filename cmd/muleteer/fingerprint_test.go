@@ -284,6 +284,24 @@ func TestFoundByFingerprint(t *testing.T) {
 	}
 }
 
+// TestFoundWhereItIs: the address is the one at which a protocol was put.
+func TestFoundWhereItIs(t *testing.T) {
+	t.Parallel()
+	h, _ := tokenHouse(t, func(s *settings) { s.Clients.MulePath, s.PublicURL = "/app/uploads", "https://up.example/base" })
+	c := person{t, served(t, h), tokenFor(t, "ann", time.Hour, nil)}
+	ann := []string{"Authorization", "Bearer " + c.token}
+	c.do(200, "GET", "/app/uploads/signing_key/?filename=a%20b.bin&filesize=6&last_modified="+modified, "")
+	c.do(308, "PUT", redeemPath+"/a%20b.bin", "abc", "Content-Range", "bytes 0-2/6", wordHead, formula)
+	var got []string
+	for _, v := range ofFile(t, c.base, formula, "", ann...) {
+		got = append(got, v.Resume)
+	}
+	if fmt.Sprint(got) != "[https://up.example/base"+redeemPath+"/a%20b.bin https://up.example/base/app/uploads/]" {
+		t.Errorf("they go on at %v", got)
+	}
+	c.do(200, "PUT", strings.TrimPrefix(got[0], "https://up.example/base"), "def", "Content-Range", "bytes 3-5/6", wordHead, formula)
+}
+
 // TestFoundNewestFirst: several uploads of one file, by several protocols.
 func TestFoundNewestFirst(t *testing.T) {
 	t.Parallel()

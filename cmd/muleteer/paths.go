@@ -42,7 +42,7 @@ func (h *house) places() []place {
 		Base: h.settings.Clients.mule(), Bucket: mulesBucket, URL: links, Chunk: int64(h.settings.ChunkSize), Scope: h.gate.Scope,
 	}
 	front, side := h.through(h.front()), h.through(h.side())
-	reading := files.Handler(h.service, files.Options{URL: links, List: true, Resume: resume})
+	reading := files.Handler(h.service, files.Options{URL: links, List: true, Resume: h.resume})
 	finished := either(speaksTus, likeTusd, reading)
 
 	page := newPage(h.settings)
@@ -82,7 +82,7 @@ func (h *house) places() []place {
 // resume is the path at which an unfinished upload goes on in the protocol by
 // which it was begun; "" if that has none. In the family of clients that send
 // chunks as forms, each has its own name in records.
-func resume(u *upload.Record) string {
+func (h *house) resume(u *upload.Record) string {
 	switch u.Protocol {
 	case "tus":
 		return "/tus/" + u.ID
@@ -95,7 +95,7 @@ func resume(u *upload.Record) string {
 	case companion.Protocol:
 		return companion.Resume("/s3/", u)
 	case mule.Protocol:
-		return "/upload-backend/"
+		return h.settings.Clients.mule()
 	case socketio.Protocol:
 		return socketio.Resume("/socket.io/", u)
 	case plain.Protocol:
