@@ -42,6 +42,13 @@ const orders = {
   async see({ page: name, text }) {
     await pages.get(name).page.getByText(text, { exact: true }).waitFor();
   },
+  /** until waits until a function of the page says that it is so; Playwright's own takes no promises. */
+  async until({ page: name, so }) {
+    const { page } = pages.get(name);
+    for (const end = Date.now() + patience; !(await page.evaluate((so) => window[so](), so)); await page.waitForTimeout(10)) {
+      if (Date.now() > end) throw new Error(`${so} is never so`);
+    }
+  },
   /** next waits for what the page tells. */
   async next({ page: name }) {
     return await pages.get(name).page.evaluate(() => next());

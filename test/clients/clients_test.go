@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path"
@@ -76,16 +77,28 @@ func TestClients(t *testing.T) {
 
 func newStage(t *testing.T, b *browser, c client) *stage {
 	t.Helper()
-	script, err := c.script()
-	if err != nil {
-		t.Fatal(err)
-	}
 	server := trial.Serve(t, program, t.TempDir())
-	return &stage{client: c, browser: b, server: server, line: newLine(t, server, script), dir: t.TempDir()}
+	return &stage{client: c, browser: b, server: server, line: newLine(t, server, c.scripts(t)), dir: t.TempDir()}
 }
 
-// script is the page of a client with all that it imports, as a bundler has it.
-func (c client) script() ([]byte, error) {
+// scripts is what the pages of a client load, by its path.
+func (c client) scripts(t *testing.T) map[string][]byte {
+	t.Helper()
+	all := map[string][]byte{}
+	for path, page := range map[string]string{"/client.js": c.page, "/worker.js": c.worker} {
+		if page == "" {
+			continue
+		}
+		var err error
+		if all[path], err = c.script(page); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+// script is a page with all that it imports, as a bundler has it.
+func (c client) script(page string) ([]byte, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return nil, err
@@ -94,14 +107,12 @@ func (c client) script() ([]byte, error) {
 		return nil, fmt.Errorf("the npm clients are not there, run `make node`: %w", err)
 	}
 	options := api.BuildOptions{
-		AbsWorkingDir: dir, EntryPoints: []string{filepath.Join("pages", c.page)}, Outdir: "out",
+		AbsWorkingDir: dir, EntryPoints: []string{filepath.Join("pages", page)}, Outdir: "out",
 		Bundle: true, Format: api.FormatIIFE, LogLevel: api.LogLevelSilent,
 	}
 	if c.folder != "" {
 		options.Alias = map[string]string{c.library: c.folder}
-	}
-	if c.below != "" {
-		options.Alias["@uppy/core"] = c.below
+		maps.Copy(options.Alias, c.below)
 	}
 	result := api.Build(options)
 	if len(result.Errors) > 0 {

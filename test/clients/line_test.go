@@ -30,9 +30,10 @@ type trouble string
 const (
 	cut    trouble = "cut"    // a connection ends in the middle of a chunk
 	busy   trouble = "busy"   // 503 for a chunk
+	fault  trouble = "fault"  // 500 for a chunk
 	lost   trouble = "lost"   // the answer by which the server has the whole file
 	killed trouble = "killed" // the server, in the middle of a chunk; it is started again
-	left   trouble = "left"   // when two chunks are here, no more pass until the page is loaded again
+	left   trouble = "left"   // two chunks pass, and no more until the page is loaded again
 )
 
 // third is the chunk that meets trouble, while there are two to come at least.
@@ -63,12 +64,13 @@ type storm struct {
 	chunks int
 	struck bool
 	here   int           // chunks that the server has acknowledged
+	kept   int64         // bytes of all bodies that it has acknowledged
 	sent   int64         // bytes of all bodies
 	back   chan error    // the server after it was killed
 	ebb    chan struct{} // closed when the trouble is over
 }
 
-func newLine(t *testing.T, s *trial.Server, script []byte) *line {
+func newLine(t *testing.T, s *trial.Server, scripts map[string][]byte) *line {
 	t.Helper()
 	l := &line{server: s, end: make(chan struct{}), begun: time.Now(), storm: &storm{}}
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
@@ -89,9 +91,11 @@ func newLine(t *testing.T, s *trial.Server, script []byte) *line {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /page", func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, "page.html") })
-	mux.HandleFunc("GET /client.js", func(w http.ResponseWriter, r *http.Request) {
-		http.ServeContent(w, r, "client.js", time.Time{}, bytes.NewReader(script))
-	})
+	for path, script := range scripts {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
+			http.ServeContent(w, r, path, time.Time{}, bytes.NewReader(script))
+		})
+	}
 	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	mux.HandleFunc("/", l.carry)
 	server := httptest.NewUnstartedServer(mux)
@@ -142,9 +146,9 @@ func (l *line) strikes(r *http.Request) (*storm, bool) {
 	}
 	s.chunks++
 	switch s.kind {
-	case left: // nobody sends more than three at once, so the last of five is held
-		return s, s.here >= third-1
-	case cut, busy, killed:
+	case left:
+		return s, s.chunks >= third
+	case cut, busy, fault, killed:
 		if !s.struck && s.chunks >= third {
 			s.struck = true
 			return s, true
@@ -167,8 +171,13 @@ func (l *line) carry(w http.ResponseWriter, r *http.Request) {
 		case <-l.end:
 		}
 		panic(http.ErrAbortHandler)
-	case strikes && s.kind == busy:
+	case strikes && s.kind == fault:
 		_, _ = io.Copy(io.Discard, r.Body) // a browser reads the answer only when it got rid of the body
+		close(s.ebb)
+		http.Error(w, "This is a fault.", http.StatusInternalServerError)
+		return
+	case strikes && s.kind == busy:
+		_, _ = io.Copy(io.Discard, r.Body)
 		close(s.ebb)
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "The line is busy.", http.StatusServiceUnavailable)
@@ -179,11 +188,12 @@ func (l *line) carry(w http.ResponseWriter, r *http.Request) {
 	l.proxy.ServeHTTP(w, r)
 }
 
-// acknowledged is how many chunks of this file the server has.
-func (l *line) acknowledged(s *storm) int {
+// acknowledged is how many chunks of this file the server has, and with how many
+// bytes, those of other bodies among them.
+func (l *line) acknowledged(s *storm) (chunks int, bytes int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return s.here
+	return s.here, s.kept
 }
 
 // breaks is what happens in the middle of a chunk.
@@ -208,8 +218,11 @@ func (l *line) heard(r *http.Response) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.storm
-	if r.Request.ContentLength >= s.chunk && r.StatusCode < 300 {
-		s.here++
+	if r.StatusCode < 300 {
+		s.kept += max(r.Request.ContentLength, 0)
+		if r.Request.ContentLength >= s.chunk {
+			s.here++
+		}
 	}
 	if s.kind != lost || s.struck || r.Request.Method == http.MethodGet || !has(l.server.Store(), s.size, s.sum) {
 		return nil

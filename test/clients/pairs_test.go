@@ -55,11 +55,7 @@ func (s *stage) again(t *testing.T) {
 	storm := s.line.brew(left, s.chunk, content, nil)
 	p := s.browser.open(t, s.client, "again", s.line.url+"/page")
 	p.choose(t, file)
-	for end := time.Now().Add(patience); s.line.acknowledged(storm) < third-1; time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("the first chunks do not arrive")
-		}
-	}
+	s.halfway(t, storm)
 	p.do(t, "reload", "", "")
 	close(storm.ebb)
 	rest := s.line.brew("again", s.chunk, content, nil)
@@ -71,6 +67,19 @@ func (s *stage) again(t *testing.T) {
 	s.expect("again.bin", content)
 	s.arrived(t)
 	s.readable(t, said, content)
+}
+
+// halfway waits until two chunks are here.
+func (s *stage) halfway(t *testing.T, storm *storm) {
+	t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(2 * time.Millisecond) {
+		if chunks, _ := s.line.acknowledged(storm); chunks >= third-1 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("the first chunks do not arrive")
+		}
+	}
 }
 
 // changed has a file uploaded, one byte of it changed, and uploaded again. Name

@@ -34,7 +34,7 @@ func TestStreams(t *testing.T) {
 }
 
 func streams(t *testing.T, b *browser, c client, way string) {
-	script, err := c.script()
+	script, err := c.script(c.page)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,13 +2,14 @@ package clients
 
 // client is one row of the table: a library, and how its page is used.
 type client struct {
-	name    string // of the package, and its version
-	page    string // file in pages/
-	library string // what the page imports
-	folder  string // where that is in node_modules, if not under its own name
-	below   string // where @uppy/core is that it builds on, likewise
-	chunk   int    // bytes
-	input   string // where files are chosen, a selector
+	name    string            // of the package, and its version
+	page    string            // file in pages/
+	library string            // what the page imports
+	folder  string            // where that is in node_modules, if not under its own name
+	below   map[string]string // where others are that it builds on, likewise
+	worker  string            // what the page has run as a service worker, beside page
+	chunk   int               // bytes
+	input   string            // where files are chosen, a selector
 
 	// hand says why it takes a person who presses the button "Try again" to get
 	// over a trouble; all others are got over without.
@@ -60,11 +61,16 @@ func clients() []client {
 			chunk: mib, input: ours, anew: map[trouble]string{killed: hammers}},
 		{name: "huge-uploader 1.2.0", page: "huge.js", library: "huge-uploader",
 			chunk: 1_000_000, input: ours},
-		{name: "@uppy/aws-s3 5.1.0", page: "uppy-5.js", library: "@uppy/aws-s3", folder: "uppy-aws-s3-5", below: "uppy-core-5",
+		{name: "@uppy/aws-s3 5.1.0", page: "uppy-5.js", library: "@uppy/aws-s3", folder: "uppy-aws-s3-5", below: uppy5(),
 			chunk: 5 * mib, input: ours, hand: map[trouble]string{lost: onceOnly, killed: hammers}},
 		{name: "@uppy/aws-s3 6.3.1", page: "uppy-6.js", library: "@uppy/aws-s3",
 			chunk: 5 * mib, input: ours, hand: map[trouble]string{lost: onceOnly, killed: hammers}},
 	}
+}
+
+// uppy5 is what version 5 of Uppy builds on.
+func uppy5() map[string]string {
+	return map[string]string{"@uppy/core": "uppy-core-5", "@uppy/golden-retriever": "uppy-golden-retriever-5"}
 }
 
 const onceOnly = "what is no part it asks for once"

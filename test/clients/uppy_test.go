@@ -2,71 +2,136 @@ package clients
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
 )
 
-// TestUppy has a person press the buttons of a page with Uppy's S3 mode: what is
-// here is not sent twice, and what is cancelled is gone.
+// TestUppy has a person press the buttons of a page with Uppy's S3 mode, and load
+// it again in the middle: what is here is not sent twice, and what is cancelled
+// is gone.
 func TestUppy(t *testing.T) {
 	b := openBrowser(t)
-	s := newStage(t, b, client{name: "@uppy/aws-s3 6.3.1 by hand", page: "../uppy.js", chunk: 5 * mib, input: ours})
-	t.Run("small", func(t *testing.T) {
-		file, content := s.file(t, "small.txt", 1000)
-		s.line.brew(normal, 0, content, nil)
-		p := b.open(t, s.client, "small", s.line.url+"/page")
-		p.choose(t, file)
-		_, said := p.told(t)
-		s.expect("small.txt", content)
-		s.arrived(t)
-		s.readable(t, said, content)
-	})
-	t.Run("pause", func(t *testing.T) {
-		file, content := s.file(t, "pause.bin", 5*s.chunk+s.chunk/2)
-		p := b.open(t, s.client, "pause", s.line.url+"/page")
-		first := s.line.brew(left, s.chunk, content, nil)
-		p.choose(t, file)
-		s.halfway(t, first)
-		p.do(t, "press", "button", "#pauseAll")
-		rest := s.line.brew("again", s.chunk, content, nil)
-		close(first.ebb)
-		p.do(t, "press", "button", "#resumeAll")
-		word, said := p.told(t)
-		if most := int64(len(content) - (third-1)*s.chunk + 64<<10); word != "done" || rest.sent > most {
-			t.Errorf("%s %s, and %d bytes of %d were sent again, although %d chunks were here", word, said, rest.sent, len(content), third-1)
+	t.Run("all", func(t *testing.T) { // which ends before the browser does
+		for _, c := range uppys() {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				s := newStage(t, b, c)
+				t.Run("small", s.small)
+				t.Run("parts", func(t *testing.T) { s.inParts(t, normal) })
+				t.Run("a part fails", func(t *testing.T) { s.inParts(t, fault) })
+				t.Run("pause", s.pause)
+				t.Run("loaded again", func(t *testing.T) { s.restored(t, "database") })
+				t.Run("loaded again, with a worker", func(t *testing.T) { s.restored(t, "worker") })
+				t.Run("cancel", s.cancel)
+				s.server.End(t)
+				s.server.Check(t)
+			})
 		}
-		s.expect("pause.bin", content)
-		s.arrived(t)
-		s.readable(t, said, content)
 	})
-	t.Run("cancel", func(t *testing.T) {
-		file, content := s.file(t, "cancel.bin", 5*s.chunk+s.chunk/2)
-		p := b.open(t, s.client, "cancel", s.line.url+"/page")
-		storm := s.line.brew(left, s.chunk, content, nil)
-		p.choose(t, file)
-		s.halfway(t, storm)
-		p.do(t, "press", "button", "#cancelAll")
-		for end := time.Now().Add(patience); s.receiving(t) > 0; time.Sleep(2 * time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatal("what was cancelled is still there")
-			}
-		}
-		close(storm.ebb)
-		s.arrived(t)
-	})
-	s.server.End(t)
-	s.server.Check(t)
 }
 
-// halfway waits until two chunks are here.
-func (s *stage) halfway(t *testing.T, storm *storm) {
-	t.Helper()
-	for end := time.Now().Add(patience); s.line.acknowledged(storm) < third-1; time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("the first chunks do not arrive")
+// uppys are the versions of Uppy's S3 mode, with a page of their own.
+func uppys() (all []client) {
+	for _, c := range clients() {
+		if c.library == "@uppy/aws-s3" {
+			c.page, c.worker = "../uppy.js", "../uppy-worker.js"
+			all = append(all, c)
 		}
 	}
+	return all
+}
+
+func (s *stage) small(t *testing.T) {
+	file, content := s.file(t, "small.txt", 1000)
+	s.line.brew(normal, 0, content, nil)
+	p := s.browser.open(t, s.client, "small", s.line.url+"/page")
+	p.choose(t, file)
+	s.done(t, p, "small.txt", content)
+}
+
+// inParts has a file uploaded in parts, of which one may fail.
+func (s *stage) inParts(t *testing.T, k trouble) {
+	name := "parts-" + string(k) + ".bin"
+	file, content := s.file(t, name, 5*s.chunk+s.chunk/2)
+	storm := s.line.brew(k, s.chunk, content, nil)
+	p := s.browser.open(t, s.client, name, s.line.url+"/page")
+	p.choose(t, file)
+	s.done(t, p, name, content)
+	if k == fault && !storm.over() {
+		t.Error("no part has failed")
+	}
+}
+
+func (s *stage) pause(t *testing.T) {
+	file, content := s.file(t, "pause.bin", 5*s.chunk+s.chunk/2)
+	p := s.browser.open(t, s.client, "pause", s.line.url+"/page")
+	first := s.line.brew(left, s.chunk, content, nil)
+	p.choose(t, file)
+	s.halfway(t, first)
+	p.do(t, "press", "button", "#pauseAll")
+	s.goesOn(t, p, first, "pause.bin", content, "#resumeAll")
+}
+
+// restored has a page loaded again in the middle of a file, whose bytes Golden
+// Retriever has kept in the database of the browser or with a service worker.
+func (s *stage) restored(t *testing.T, where string) {
+	name := "restored-by-" + where + ".bin"
+	file, content := s.file(t, name, 5*s.chunk+s.chunk/2)
+	p := s.browser.open(t, s.client, name, s.line.url+"/page?"+where)
+	first := s.line.brew(left, s.chunk, content, nil)
+	p.choose(t, file)
+	s.halfway(t, first)
+	p.do(t, "until", "so", "kept")
+	p.do(t, "reload", "", "")
+	want := fmt.Sprintf("[%q]", fmt.Sprintf("%s, %d", name, len(content)))
+	if word, what := p.told(t); word != "restored" || what != want {
+		t.Fatalf("%s %s, not %s", word, what, want)
+	}
+	s.goesOn(t, p, first, name, content, "#restore")
+}
+
+// goesOn has a person press a button, upon which all is sent that had not
+// arrived, and nothing else.
+func (s *stage) goesOn(t *testing.T, p *page, first *storm, name string, content []byte, button string) {
+	t.Helper()
+	chunks, here := s.line.acknowledged(first)
+	rest := s.line.brew("again", s.chunk, content, nil)
+	close(first.ebb)
+	p.do(t, "press", "button", button)
+	s.done(t, p, name, content)
+	if most := int64(len(content)) - here + 64<<10; rest.sent > most { // a little is what the parts are asked for with
+		t.Errorf("%d bytes of %d were sent again, although %d with %d chunks were here", rest.sent, len(content), here, chunks)
+	}
+}
+
+// done wants a file to be uploaded, without a failure before.
+func (s *stage) done(t *testing.T, p *page, name string, content []byte) {
+	t.Helper()
+	word, said := p.told(t)
+	if word != "done" {
+		t.Fatalf("%s %s", word, said)
+	}
+	s.expect(name, content)
+	s.arrived(t)
+	s.readable(t, said, content)
+}
+
+func (s *stage) cancel(t *testing.T) {
+	file, content := s.file(t, "cancel.bin", 5*s.chunk+s.chunk/2)
+	p := s.browser.open(t, s.client, "cancel", s.line.url+"/page")
+	storm := s.line.brew(left, s.chunk, content, nil)
+	p.choose(t, file)
+	s.halfway(t, storm)
+	p.do(t, "press", "button", "#cancelAll")
+	for end := time.Now().Add(patience); s.receiving(t) > 0; time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("what was cancelled is still there")
+		}
+	}
+	close(storm.ebb)
+	s.arrived(t)
 }
 
 // receiving is how many uploads wait for more.
