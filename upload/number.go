@@ -145,7 +145,7 @@ func (s *Service) Complete(ctx context.Context, id string, numbers []int64) (*Re
 	}
 	ctx = context.WithoutCancel(ctx)
 	rising := slices.IsSorted(numbers) && len(slices.Compact(slices.Clone(numbers))) == len(numbers)
-	if u.Meta.Blind && rising && u.Phase == Receiving {
+	if u.Meta.Blind && rising {
 		return s.completeBlind(ctx, u, numbers)
 	}
 	own := itself(ctx, u)
