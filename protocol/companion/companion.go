@@ -1,6 +1,6 @@
 // Package companion takes files from @uppy/aws-s3, versions 4 to 6, as Uppy's
 // Companion does with a bucket behind it. Every store will do: the URLs that
-// clients are given are our own.
+// clients are given are our own, but for parts that go straight into a bucket.
 //
 //	GET    BASE/params?filename=&type=                  where a small file goes, as a form
 //	POST   BASE/multipart                               begins a file in parts
@@ -16,6 +16,10 @@
 // The clients send bytes without any header or cookie of theirs. So a URL for
 // bytes carries a ticket: who asked for it, and what it is good for. It is signed
 // by a key of the server, and short-lived.
+//
+// Where the store takes parts from clients, of which these have told nothing, the
+// URL of a part is the store's own. All else stays as it is: what the store lists
+// is what is here, and of that the file is made.
 //
 // Version 6 tries a JSON request once only, bytes four times where the status is
 // 5xx; version 5 tries everything again but most of 4xx, and takes a new ticket
@@ -66,6 +70,7 @@ func ResponseHeaders() []string { return []string{"ETag", "Location"} }
 var (
 	errMethod  = errors.New("there is no such request for this path")
 	errNothing = errors.New("there is nothing at this path")
+	errAnew    = errors.New("the storage takes no parts of this file any more, cancel it and add it again")
 )
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -121,7 +126,7 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.Is(err, errMethod):
 		status, known = http.StatusMethodNotAllowed, true
-	case errors.Is(err, errNothing):
+	case errors.Is(err, errNothing), errors.Is(err, errAnew):
 		status, known = http.StatusNotFound, true
 	case errors.Is(err, upload.ErrGone): // the page starts anew, as if there never was one
 		status = http.StatusNotFound

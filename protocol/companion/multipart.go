@@ -37,7 +37,7 @@ func (h *handler) begin(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	key := rand.Text()
-	n, err := h.describe(r.Context(), key, said.Filename, said.Type, meta)
+	n, err := h.parted(r.Context(), key, said.Filename, said.Type, meta)
 	if err != nil {
 		return err
 	}
@@ -51,6 +51,18 @@ func (h *handler) begin(w http.ResponseWriter, r *http.Request) error {
 		Bucket   string `json:"bucket"`
 	}{key, u.ID, bucket})
 	return nil
+}
+
+// parted is describe of a file in parts. Clients put these into the store
+// themselves, where that takes parts of which they have told nothing.
+func (h *handler) parted(ctx context.Context, key, name, kind string, meta fields) (upload.New, error) {
+	n, err := h.describe(ctx, key, name, kind, meta)
+	if err != nil {
+		return n, err
+	}
+	signs, err := h.s.Direct(ctx)
+	n.Blind = signs.Blind
+	return n, err
 }
 
 // describe says what is begun under a key, once.
@@ -139,58 +151,6 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request, id string) error 
 	return nil
 }
 
-// part tells where a part goes.
-func (h *handler) part(w http.ResponseWriter, r *http.Request, id, number string) error {
-	at, err := h.places(r, id, number)
-	if err != nil {
-		return err
-	}
-	wire.JSON(w, http.StatusOK, struct {
-		URL     string `json:"url"`
-		Expires int64  `json:"expires"` // seconds
-	}{at[number], int64(partLife.Seconds())})
-	return nil
-}
-
-// batch tells where some go.
-func (h *handler) batch(w http.ResponseWriter, r *http.Request, id string) error {
-	at, err := h.places(r, id, strings.Split(r.URL.Query().Get("partNumbers"), ",")...)
-	if err != nil {
-		return err
-	}
-	wire.JSON(w, http.StatusOK, struct {
-		URLs map[string]string `json:"presignedUrls"`
-	}{at})
-	return nil
-}
-
-// batchLimit is how many URLs are given at once.
-const batchLimit = 1000
-
-// places returns the URLs of parts by their numbers.
-func (h *handler) places(r *http.Request, id string, numbers ...string) (map[string]string, error) {
-	key := r.URL.Query().Get("key")
-	u, err := h.owned(r.Context(), id, key)
-	if err != nil {
-		return nil, err
-	}
-	if len(numbers) > batchLimit {
-		return nil, fmt.Errorf("%d URLs are given at once at most: %w", batchLimit, upload.ErrInvalid)
-	}
-	if err := may(r.Context(), upload.MayWrite); err != nil {
-		return nil, err
-	}
-	at := map[string]string{}
-	for _, text := range numbers {
-		number, err := partNumber(text)
-		if err != nil {
-			return nil, err
-		}
-		at[text] = h.url(r, ticket{Do: "part", Key: key, Upload: u.ID, Number: number})
-	}
-	return at, nil
-}
-
 // owned returns an upload, if the key is its own.
 func (h *handler) owned(ctx context.Context, id, key string) (*upload.Record, error) {
 	if !wire.ID(id) {
@@ -207,17 +167,6 @@ func may(ctx context.Context, v upload.Verb) error {
 		return fmt.Errorf("%w: %s was not permitted", upload.ErrDenied, v)
 	}
 	return nil
-}
-
-// mostParts is the highest number of a part, as S3 has it.
-const mostParts = 10_000
-
-func partNumber(text string) (int64, error) {
-	n, err := wire.Int(text)
-	if err != nil || n < 1 || n > mostParts {
-		return 0, fmt.Errorf("%.10q is no number of a part, which are from 1 to %d: %w", text, mostParts, upload.ErrInvalid)
-	}
-	return n, nil
 }
 
 // complete makes a file of parts.
@@ -241,11 +190,11 @@ func (h *handler) complete(w http.ResponseWriter, r *http.Request, id string) er
 
 // join makes a file of parts, however long that takes: version 6 asks once.
 func (h *handler) join(ctx context.Context, id, key string, wanted []wire.S3Part) (*upload.Record, error) {
-	u, here, err := h.parts(ctx, id, key)
+	u, err := h.owned(ctx, id, key)
 	if err != nil || u.Whole() { // the answer may have been lost
 		return u, err
 	}
-	numbers, err := wire.S3Same(wanted, here)
+	numbers, err := h.numbers(ctx, u, wanted)
 	if err != nil {
 		return nil, err
 	}
@@ -254,6 +203,25 @@ func (h *handler) join(ctx context.Context, id, key string, wanted []wire.S3Part
 		return err
 	})
 	return u, err
+}
+
+// numbers returns the numbers of the parts of which a client completes an upload,
+// if they are those that are here. Of parts that went straight into the store
+// the client knows the ETags that this gave them; what the store lists is what
+// counts, and Complete looks there.
+func (h *handler) numbers(ctx context.Context, u *upload.Record, wanted []wire.S3Part) ([]int64, error) {
+	if !u.Meta.Blind {
+		_, here, err := h.s.Numbered(ctx, u.ID)
+		if err != nil {
+			return nil, err
+		}
+		return wire.S3Same(wanted, wire.S3Parts(u.ID, here))
+	}
+	numbers := make([]int64, len(wanted))
+	for i, p := range wanted {
+		numbers[i] = p.PartNumber
+	}
+	return numbers, nil
 }
 
 // abort removes a file. What is not there any more is as good as removed.

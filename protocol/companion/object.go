@@ -58,6 +58,7 @@ func (h *handler) sign(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	t := ticket{Key: said.Key, Upload: said.UploadID, Number: said.PartNumber}
+	at := ""
 	switch {
 	case said.UploadID == "" && (said.Method == http.MethodPut || said.Method == http.MethodPost):
 		t = ticket{Do: "file", Key: rand.Text(), Name: given.ReplaceAllString(said.Key, ""), Type: said.ContentType, Fields: fields{}}
@@ -77,7 +78,8 @@ func (h *handler) sign(w http.ResponseWriter, r *http.Request) error {
 		return fmt.Errorf("no URLs are given to %.10q objects: %w", said.Method, upload.ErrInvalid)
 	default:
 		t.Do = map[string]string{http.MethodPut: "part", http.MethodGet: "list", http.MethodPost: "complete", http.MethodDelete: "abort"}[said.Method]
-		if _, err := h.owned(r.Context(), said.UploadID, said.Key); err != nil && !(errors.Is(err, upload.ErrGone) && t.Do == "abort") {
+		u, err := h.owned(r.Context(), said.UploadID, said.Key)
+		if err != nil && !(errors.Is(err, upload.ErrGone) && t.Do == "abort") {
 			return err
 		}
 		if t.Do == "" || t.Do == "part" && (t.Number < 1 || t.Number > mostParts) {
@@ -87,11 +89,18 @@ func (h *handler) sign(w http.ResponseWriter, r *http.Request) error {
 		if err := may(r.Context(), cmp.Or(verb, upload.MayWrite)); err != nil {
 			return err
 		}
+		if t.Do == "part" {
+			p, err := h.place(r, u, t.Key, t.Number)
+			if err != nil {
+				return err
+			}
+			at = p.URL
+		}
 	}
 	wire.JSON(w, http.StatusOK, struct {
 		URL string `json:"url"`
 		Key string `json:"key"`
-	}{h.url(r, t), t.Key})
+	}{cmp.Or(at, h.url(r, t)), t.Key})
 	return nil
 }
 
@@ -170,7 +179,7 @@ func (h *handler) bytes(ctx context.Context, w http.ResponseWriter, r *http.Requ
 
 // once begins the upload of a ticket, or finds that it has begun.
 func (h *handler) once(ctx context.Context, t ticket) (*upload.Record, error) {
-	n, err := h.describe(ctx, t.Key, t.Name, t.Type, t.Fields)
+	n, err := h.parted(ctx, t.Key, t.Name, t.Type, t.Fields)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,281 @@
+package test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/muleteer/muleteer/internal/trial"
+	"github.com/muleteer/muleteer/store/s3/s3test"
+)
+
+// What clients of Uppy's Companion put into the bucket themselves. They tell
+// neither lengths nor checksums.
+
+// blind is one file on its way.
+type blind struct {
+	*cloud
+	*truth
+	id, key string
+	etags   map[int]string // by the part, as the bucket told them
+}
+
+// ask makes a request of the server, and reads its answer into v.
+func (b *blind) ask(t *testing.T, method, path string, body, v any) int {
+	t.Helper()
+	var text []byte
+	if body != nil {
+		text, _ = json.Marshal(body) // of texts and numbers
+	}
+	req, err := http.NewRequestWithContext(t.Context(), method, b.URL(path), bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := b.http.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	said, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.StatusCode == http.StatusOK && v != nil {
+		if err := json.Unmarshal(said, v); err != nil {
+			t.Fatalf("%s %s: %s", method, path, said)
+		}
+	}
+	return resp.StatusCode
+}
+
+// at is a path of this upload.
+func (b *blind) at(more string) string {
+	return "/s3/multipart/" + b.id + more + "?key=" + url.QueryEscape(b.key)
+}
+
+func begin(t *testing.T, c *cloud, u *truth) *blind {
+	t.Helper()
+	b := &blind{cloud: c, truth: u, etags: map[int]string{}}
+	var said struct{ Key, UploadID string }
+	if status := b.ask(t, "POST", "/s3/multipart", map[string]any{"filename": u.name, "type": "video/mp4"}, &said); status != http.StatusOK {
+		t.Fatalf("%s does not begin: %d", u.name, status)
+	}
+	b.id, b.key = said.UploadID, said.Key
+	u.named(b.id)
+	return b
+}
+
+// place asks where a part goes, which must be the bucket, and soon.
+func (b *blind) place(t *testing.T, number int) string {
+	t.Helper()
+	var said struct {
+		URL     string
+		Expires int
+	}
+	if status := b.ask(t, "GET", b.at(fmt.Sprintf("/%d", number)), nil, &said); status != http.StatusOK {
+		t.Fatalf("part %d is not signed: %d", number, status)
+	}
+	if !strings.HasPrefix(said.URL, b.proxy.Endpoint+"/") || said.Expires < 800 || said.Expires > 900 {
+		t.Fatalf("part %d goes to %s, for %d s", number, said.URL, said.Expires)
+	}
+	return said.URL
+}
+
+// send puts a part, as Uppy does: no header is its own.
+func (b *blind) send(t *testing.T, to string, number int, body []byte) int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, to, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := b.http.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode == http.StatusOK {
+		if b.etags[number] = resp.Header.Get("ETag"); b.etags[number] == "" {
+			t.Fatalf("the bucket tells no ETag of part %d", number)
+		}
+	}
+	return resp.StatusCode
+}
+
+// piece is what part number has, of all that are of one size.
+func (b *blind) piece(number int) []byte {
+	return b.data[(number-1)*cell : min(number*cell, len(b.data))]
+}
+
+// complete says of which parts the file consists.
+func (b *blind) complete(t *testing.T, numbers ...int) int {
+	t.Helper()
+	type part struct {
+		PartNumber int
+		ETag       string
+	}
+	parts := []part{}
+	for _, n := range numbers {
+		parts = append(parts, part{n, strings.Trim(b.etags[n], `"`)})
+	}
+	return b.ask(t, "POST", b.at("/complete"), map[string]any{"parts": parts}, nil)
+}
+
+// TestCompanionDirect: the parts of a file go past the server, whichever way
+// their places are asked for. What the bucket has is listed, also after the server
+// was killed, and what of it the client names in the end is the file.
+func TestCompanionDirect(t *testing.T) {
+	t.Parallel()
+	c := inBucketWith(t, s3test.Start(t), "&direct=1")
+	u := newTruth("film.mp4", trial.Noise(3*cell+4097, seed(t)))
+	b := begin(t, c, u)
+	if status := b.send(t, b.place(t, 2), 2, b.piece(2)); status != http.StatusOK {
+		t.Fatalf("part 2: %d", status)
+	}
+	var some struct{ PresignedURLs map[string]string }
+	if status := b.ask(t, "GET", b.at("/batch")+"&partNumbers=1,4", nil, &some); status != http.StatusOK || len(some.PresignedURLs) != 2 {
+		t.Fatalf("a batch: %d, %v", status, some)
+	}
+	for number, to := range map[int]string{1: some.PresignedURLs["1"], 4: some.PresignedURLs["4"]} {
+		if status := b.send(t, to, number, b.piece(number)); status != http.StatusOK {
+			t.Fatalf("part %d: %d", number, status)
+		}
+	}
+	c.Kill()
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var here []struct {
+		PartNumber, Size int
+		ETag             string
+	}
+	if status := b.ask(t, "GET", b.at(""), nil, &here); status != http.StatusOK || len(here) != 3 || here[2].PartNumber != 4 || here[2].Size != 4097 {
+		t.Fatalf("the list of what is here: %d, %v", status, here)
+	}
+	b.etags[4] = here[2].ETag // as who was loaded again
+	if status := b.complete(t, 1, 2, 3, 4); status != http.StatusBadRequest {
+		t.Errorf("of a part that is not here: %d", status)
+	}
+	var one struct{ URL string }
+	if status := b.ask(t, "POST", "/s3/sign", map[string]any{"method": "PUT", "key": b.key, "uploadId": b.id, "partNumber": 3}, &one); status != http.StatusOK {
+		t.Fatalf("signing part 3: %d", status)
+	}
+	if status := b.send(t, one.URL, 3, b.piece(3)); status != http.StatusOK {
+		t.Fatalf("part 3: %d", status)
+	}
+	// The first answer is an error, and the bucket has not joined them.
+	c.proxy.On(s3test.CompleteMultipartUpload).Do(s3test.Denied)
+	if status := b.complete(t, 1, 2, 3, 4); status != http.StatusServiceUnavailable {
+		t.Errorf("while the bucket fails: %d", status)
+	}
+	c.proxy.Calm()
+	within(t, time.Minute, "it is joined, as it is asked for again", func() bool {
+		status := b.complete(t, 1, 2, 3, 4)
+		if status != http.StatusOK && status != http.StatusServiceUnavailable {
+			t.Fatalf("asked again: %d", status)
+		}
+		return status == http.StatusOK
+	})
+	if status := b.complete(t, 1, 2, 3, 4); status != http.StatusOK { // the answer may have been lost
+		t.Errorf("asked once more: %d", status)
+	}
+	if err := c.object(u); err != nil {
+		t.Error(err)
+	}
+	for _, call := range c.proxy.Journal() {
+		if call.Op == s3test.UploadPart && call.Length > 1000 && !call.Signed {
+			t.Errorf("part %d, of %d bytes, went through the server", call.Part, call.Length)
+		}
+	}
+	c.onlyFinished(t, u)
+}
+
+// TestCompanionDirectRefused: what is asked wrongly changes nothing, what is
+// too large does not appear, and what was removed takes no part any more.
+func TestCompanionDirectRefused(t *testing.T) {
+	t.Parallel()
+	c := inBucketWith(t, s3test.Start(t), "&direct=1", "--max-size", "11MiB")
+	b := begin(t, c, newTruth("film.mp4", trial.Noise(3*cell, seed(t))))
+	for path, want := range map[string]int{
+		b.at("/0"):                          http.StatusBadRequest,
+		b.at("/10001"):                      http.StatusBadRequest,
+		b.at("/4"):                          http.StatusRequestEntityTooLarge, // three before it have 15 MiB
+		"/s3/multipart/" + b.id + "/1?key=": http.StatusNotFound,
+		"/s3/multipart/" + b.id + "/1?key=" + strings.ToLower(b.key): http.StatusNotFound,
+	} {
+		if status := b.ask(t, "GET", path, nil, nil); status != want {
+			t.Errorf("%s: %d, not %d", path, status, want)
+		}
+	}
+	for number := 1; number <= 3; number++ {
+		body := b.piece(number)
+		if number == 2 {
+			body = body[:1000]
+		}
+		if status := b.send(t, b.place(t, number), number, body); status != http.StatusOK {
+			t.Fatalf("part %d: %d", number, status)
+		}
+	}
+	if status := b.complete(t, 1, 2, 3); status != http.StatusBadRequest {
+		t.Errorf("with a small part in its middle: %d", status)
+	}
+	if status := b.complete(t, 3, 1); status != http.StatusBadRequest {
+		t.Errorf("in another order: %d", status)
+	}
+	if status := b.send(t, b.place(t, 2), 2, b.piece(2)); status != http.StatusOK {
+		t.Fatalf("part 2 once more: %d", status)
+	}
+	if status := b.complete(t, 1, 2, 3); status != http.StatusRequestEntityTooLarge {
+		t.Errorf("15 MiB where 11 are allowed: %d", status)
+	}
+	late := b.place(t, 1)
+	if status := b.ask(t, "DELETE", b.at(""), nil, nil); status != http.StatusOK {
+		t.Errorf("removing it: %d", status)
+	}
+	if status := b.send(t, late, 1, []byte("too late")); status != http.StatusNotFound {
+		t.Errorf("a part of what was removed: %d", status)
+	}
+	if left := c.gateway.Unjoined(t, c.bucket); len(left) > 0 {
+		t.Errorf("the bucket still has %v", left)
+	}
+	// What two parts make is small enough.
+	u := newTruth("short.mp4", trial.Noise(2*cell, seed(t)))
+	b = begin(t, c, u)
+	for number := range 2 {
+		if status := b.send(t, b.place(t, number+1), number+1, b.piece(number+1)); status != http.StatusOK {
+			t.Fatalf("part %d: %d", number+1, status)
+		}
+	}
+	if status := b.complete(t, 1, 2); status != http.StatusOK {
+		t.Errorf("10 MiB: %d", status)
+	}
+	if err := c.object(u); err != nil {
+		t.Error(err)
+	}
+	c.onlyFinished(t, u)
+}
+
+// TestCompanionDirectEnds: who begins while the bucket takes parts, and goes on
+// when it may not any more, is told to begin anew, and can take away what is there.
+func TestCompanionDirectEnds(t *testing.T) {
+	t.Parallel()
+	c := inBucketWith(t, s3test.Start(t), "&direct=1")
+	b := begin(t, c, newTruth("film.mp4", trial.Noise(2*cell, seed(t))))
+	if status := b.send(t, b.place(t, 1), 1, b.piece(1)); status != http.StatusOK {
+		t.Fatalf("part 1: %d", status)
+	}
+	c.End(t)
+	c.server = &server{trial.Serve(t, program, c.Dir, "--store", c.proxy.URL(c.bucket, "kept"))}
+	if status := b.ask(t, "GET", b.at("/2"), nil, nil); status != http.StatusNotFound {
+		t.Errorf("part 2 is signed: %d", status)
+	}
+	if status := b.ask(t, "DELETE", b.at(""), nil, nil); status != http.StatusOK {
+		t.Errorf("removing it: %d", status)
+	}
+	c.onlyFinished(t)
+}
