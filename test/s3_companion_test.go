@@ -1,130 +1,19 @@
 package test
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
-	"io"
+	"crypto/rand"
 	"net/http"
-	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"github.com/muleteer/muleteer/internal/trial"
 	"github.com/muleteer/muleteer/store/s3/s3test"
 )
-
-// What clients of Uppy's Companion put into the bucket themselves. They tell
-// neither lengths nor checksums.
-
-// blind is one file on its way.
-type blind struct {
-	*cloud
-	*truth
-	id, key string
-	etags   map[int]string // by the part, as the bucket told them
-}
-
-// ask makes a request of the server, and reads its answer into v.
-func (b *blind) ask(t *testing.T, method, path string, body, v any) int {
-	t.Helper()
-	var text []byte
-	if body != nil {
-		text, _ = json.Marshal(body) // of texts and numbers
-	}
-	req, err := http.NewRequestWithContext(t.Context(), method, b.URL(path), bytes.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := b.http.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	said, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if resp.StatusCode == http.StatusOK && v != nil {
-		if err := json.Unmarshal(said, v); err != nil {
-			t.Fatalf("%s %s: %s", method, path, said)
-		}
-	}
-	return resp.StatusCode
-}
-
-// at is a path of this upload.
-func (b *blind) at(more string) string {
-	return "/s3/multipart/" + b.id + more + "?key=" + url.QueryEscape(b.key)
-}
-
-func begin(t *testing.T, c *cloud, u *truth) *blind {
-	t.Helper()
-	b := &blind{cloud: c, truth: u, etags: map[int]string{}}
-	var said struct{ Key, UploadID string }
-	if status := b.ask(t, "POST", "/s3/multipart", map[string]any{"filename": u.name, "type": "video/mp4"}, &said); status != http.StatusOK {
-		t.Fatalf("%s does not begin: %d", u.name, status)
-	}
-	b.id, b.key = said.UploadID, said.Key
-	u.named(b.id)
-	return b
-}
-
-// place asks where a part goes, which must be the bucket, and soon.
-func (b *blind) place(t *testing.T, number int) string {
-	t.Helper()
-	var said struct {
-		URL     string
-		Expires int
-	}
-	if status := b.ask(t, "GET", b.at(fmt.Sprintf("/%d", number)), nil, &said); status != http.StatusOK {
-		t.Fatalf("part %d is not signed: %d", number, status)
-	}
-	if !strings.HasPrefix(said.URL, b.proxy.Endpoint+"/") || said.Expires < 800 || said.Expires > 900 {
-		t.Fatalf("part %d goes to %s, for %d s", number, said.URL, said.Expires)
-	}
-	return said.URL
-}
-
-// send puts a part, as Uppy does: no header is its own.
-func (b *blind) send(t *testing.T, to string, number int, body []byte) int {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, to, bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := b.http.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	if resp.StatusCode == http.StatusOK {
-		if b.etags[number] = resp.Header.Get("ETag"); b.etags[number] == "" {
-			t.Fatalf("the bucket tells no ETag of part %d", number)
-		}
-	}
-	return resp.StatusCode
-}
-
-// piece is what part number has, of all that are of one size.
-func (b *blind) piece(number int) []byte {
-	return b.data[(number-1)*cell : min(number*cell, len(b.data))]
-}
-
-// complete says of which parts the file consists.
-func (b *blind) complete(t *testing.T, numbers ...int) int {
-	t.Helper()
-	type part struct {
-		PartNumber int
-		ETag       string
-	}
-	parts := []part{}
-	for _, n := range numbers {
-		parts = append(parts, part{n, strings.Trim(b.etags[n], `"`)})
-	}
-	return b.ask(t, "POST", b.at("/complete"), map[string]any{"parts": parts}, nil)
-}
 
 // TestCompanionDirect: the parts of a file go past the server, whichever way
 // their places are asked for. What the bucket has is listed, also after the server
@@ -133,7 +22,7 @@ func TestCompanionDirect(t *testing.T) {
 	t.Parallel()
 	c := inBucketWith(t, s3test.Start(t), "&direct=1")
 	u := newTruth("film.mp4", trial.Noise(3*cell+4097, seed(t)))
-	b := begin(t, c, u)
+	b := begin(t, c, "", u)
 	if status := b.send(t, b.place(t, 2), 2, b.piece(2)); status != http.StatusOK {
 		t.Fatalf("part 2: %d", status)
 	}
@@ -200,7 +89,7 @@ func TestCompanionDirect(t *testing.T) {
 func TestCompanionDirectRefused(t *testing.T) {
 	t.Parallel()
 	c := inBucketWith(t, s3test.Start(t), "&direct=1", "--max-size", "11MiB")
-	b := begin(t, c, newTruth("film.mp4", trial.Noise(3*cell, seed(t))))
+	b := begin(t, c, "", newTruth("film.mp4", trial.Noise(3*cell, seed(t))))
 	for path, want := range map[string]int{
 		b.at("/0"):                          http.StatusBadRequest,
 		b.at("/10001"):                      http.StatusBadRequest,
@@ -245,7 +134,7 @@ func TestCompanionDirectRefused(t *testing.T) {
 	}
 	// What two parts make is small enough.
 	u := newTruth("short.mp4", trial.Noise(2*cell, seed(t)))
-	b = begin(t, c, u)
+	b = begin(t, c, "", u)
 	for number := range 2 {
 		if status := b.send(t, b.place(t, number+1), number+1, b.piece(number+1)); status != http.StatusOK {
 			t.Fatalf("part %d: %d", number+1, status)
@@ -265,7 +154,7 @@ func TestCompanionDirectRefused(t *testing.T) {
 func TestCompanionDirectEnds(t *testing.T) {
 	t.Parallel()
 	c := inBucketWith(t, s3test.Start(t), "&direct=1")
-	b := begin(t, c, newTruth("film.mp4", trial.Noise(2*cell, seed(t))))
+	b := begin(t, c, "", newTruth("film.mp4", trial.Noise(2*cell, seed(t))))
 	if status := b.send(t, b.place(t, 1), 1, b.piece(1)); status != http.StatusOK {
 		t.Fatalf("part 1: %d", status)
 	}
@@ -278,4 +167,60 @@ func TestCompanionDirectEnds(t *testing.T) {
 		t.Errorf("removing it: %d", status)
 	}
 	c.onlyFinished(t)
+}
+
+// TestCompanionDirectWho: what somebody may is looked at when a part is signed,
+// and how much that may be when the file is completed.
+func TestCompanionDirectWho(t *testing.T) {
+	t.Parallel()
+	secret := rand.Text() + rand.Text()
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte(secret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	who := func(claims jwt.MapClaims) string {
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(secret))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return "/u/" + token
+	}
+	c := inBucketWith(t, s3test.Start(t), "&direct=1", "--token-secret-file", file)
+	soon := time.Now().Add(3 * time.Minute).Unix()
+	ann := who(jwt.MapClaims{"sub": "ann", "exp": soon, "quota": 7 << 20})
+	b := begin(t, c, ann, newTruth("film.mp4", trial.Noise(2*cell, seed(t))))
+	for number := 1; number <= 2; number++ {
+		if status := b.send(t, b.place(t, number), number, b.piece(number)); status != http.StatusOK {
+			t.Fatalf("part %d: %d", number, status)
+		}
+	}
+	for name, other := range map[string]string{
+		"somebody else": who(jwt.MapClaims{"sub": "bob", "exp": soon}),
+		"a reader":      who(jwt.MapClaims{"sub": "ann", "exp": soon, "verbs": []string{"status", "read"}}),
+		"nobody":        "",
+	} {
+		b.who = other
+		if status := b.ask(t, "GET", b.at("/3"), nil, nil); status/100 != 4 {
+			t.Errorf("%s is signed a part: %d", name, status)
+		}
+		if status := b.complete(t, 1, 2); status/100 != 4 {
+			t.Errorf("%s completes it: %d", name, status)
+		}
+		if status := b.ask(t, "DELETE", b.at(""), nil, nil); status/100 != 4 {
+			t.Errorf("%s removes it: %d", name, status)
+		}
+	}
+	b.who = ann
+	if status := b.complete(t, 1, 2); status != http.StatusInsufficientStorage {
+		t.Errorf("10 MiB where 7 are allowed: %d", status)
+	}
+	if status := b.complete(t, 1); status != http.StatusOK {
+		t.Errorf("5 MiB: %d", status)
+	}
+	u := newTruth("film.mp4", b.piece(1))
+	u.named(b.id)
+	if err := c.object(u); err != nil {
+		t.Error(err)
+	}
+	c.onlyFinished(t, u)
 }

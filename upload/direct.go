@@ -256,6 +256,9 @@ func (s *Service) completeBlind(ctx context.Context, u *Record, numbers []int64)
 	if u.Size >= 0 && u.Size != size { // it was completed before, by other parts
 		return u, fmt.Errorf("%w: it was %d bytes, now %d", ErrSize, u.Size, size)
 	}
+	if u, err = s.SetSize(ctx, u.ID, size); err != nil { // nothing counts yet of what a quota refuses
+		return u, err
+	}
 	t := &taking{s: s, u: u}
 	if err := t.record(ctx, parts...); err != nil {
 		return u, err
