@@ -42,6 +42,8 @@ type stage struct {
 	browser *browser
 	server  *trial.Server
 	line    *line
+	parts   *line    // where the bytes of parts go: line, unless they go past the server
+	bucket  *bucket  // where the files are in the end; nil: on the server's disk
 	dir     string   // what is sent
 	want    []string // what the store has to have
 }
@@ -78,7 +80,9 @@ func TestClients(t *testing.T) {
 func newStage(t *testing.T, b *browser, c client) *stage {
 	t.Helper()
 	server := trial.Serve(t, program, t.TempDir())
-	return &stage{client: c, browser: b, server: server, line: newLine(t, server, c.scripts(t)), dir: t.TempDir()}
+	s := &stage{client: c, browser: b, server: server, line: newLine(t, server.Address, c.scripts(t)), dir: t.TempDir()}
+	s.line.server, s.parts = server, s.line
+	return s
 }
 
 // scripts is what the pages of a client load, by its path.
@@ -145,9 +149,13 @@ func (s *stage) expect(name string, content []byte) {
 // together.
 func (s *stage) arrived(t *testing.T) {
 	t.Helper()
-	got := trial.Sums(t, s.server.Store(), path.Base)
+	sums := func() []string { return trial.Sums(t, s.server.Store(), path.Base) }
+	if s.bucket != nil {
+		sums = func() []string { return s.bucket.sums(t) }
+	}
+	got := sums()
 	for end := time.Now().Add(patience); len(got) < len(s.want) && time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
-		got = trial.Sums(t, s.server.Store(), path.Base)
+		got = sums()
 	}
 	if !slices.Equal(got, s.want) {
 		t.Fatalf("the store has\n%s\nand not\n%s", strings.Join(got, "\n"), strings.Join(s.want, "\n"))

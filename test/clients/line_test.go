@@ -46,10 +46,12 @@ type line struct {
 	url    string
 	proxy  *httputil.ReverseProxy
 	end    chan struct{} // closed when the test is over
+	see    string        // headers that pages of other origins may see; empty: those that the server lets them see
 
 	mu    sync.Mutex
 	storm *storm
 	begun time.Time
+	sent  int64    // bytes of all bodies so far
 	story []string // what happened, for who has to find out why
 }
 
@@ -70,15 +72,16 @@ type storm struct {
 	ebb    chan struct{} // closed when the trouble is over
 }
 
-func newLine(t *testing.T, s *trial.Server, scripts map[string][]byte) *line {
+// newLine is a line to a server, or to a bucket that nobody kills.
+func newLine(t *testing.T, address string, scripts map[string][]byte) *line {
 	t.Helper()
-	l := &line{server: s, end: make(chan struct{}), begun: time.Now(), storm: &storm{}}
+	l := &line{end: make(chan struct{}), begun: time.Now(), storm: &storm{}}
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, s.Address)
+		return (&net.Dialer{}).DialContext(ctx, network, address)
 	}}
 	l.proxy = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(&url.URL{Scheme: "http", Host: s.Address})
+			r.SetURL(&url.URL{Scheme: "http", Host: address})
 			r.Out.Host = r.In.Host
 		},
 		Transport:      transport,
@@ -141,6 +144,7 @@ func (l *line) strikes(r *http.Request) (*storm, bool) {
 	defer l.mu.Unlock()
 	s := l.storm
 	s.sent += max(r.ContentLength, 0)
+	l.sent += max(r.ContentLength, 0)
 	if r.ContentLength < s.chunk || s.chunk == 0 {
 		return s, false
 	}
@@ -174,6 +178,7 @@ func (l *line) carry(w http.ResponseWriter, r *http.Request) {
 	case strikes && s.kind == fault:
 		_, _ = io.Copy(io.Discard, r.Body) // a browser reads the answer only when it got rid of the body
 		close(s.ebb)
+		w.Header().Set("Access-Control-Allow-Origin", r.Header.Get("Origin")) // as a bucket says also then
 		http.Error(w, "This is a fault.", http.StatusInternalServerError)
 		return
 	case strikes && s.kind == busy:
@@ -196,6 +201,13 @@ func (l *line) acknowledged(s *storm) (chunks int, bytes int64) {
 	return s.here, s.kept
 }
 
+// brought is how many bytes all bodies had.
+func (l *line) brought() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.sent
+}
+
 // breaks is what happens in the middle of a chunk.
 func (l *line) breaks(s *storm) {
 	if s.kind == killed {
@@ -215,6 +227,9 @@ func (l *line) breaks(s *storm) {
 // heard sees what the server answers.
 func (l *line) heard(r *http.Response) error {
 	l.tell("%d for %s %.200s", r.StatusCode, r.Request.Method, r.Request.URL)
+	if l.see != "" && r.Header.Get("Access-Control-Expose-Headers") != "" {
+		r.Header.Set("Access-Control-Expose-Headers", l.see)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.storm

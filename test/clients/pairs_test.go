@@ -73,7 +73,7 @@ func (s *stage) again(t *testing.T) {
 func (s *stage) halfway(t *testing.T, storm *storm) {
 	t.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(2 * time.Millisecond) {
-		if chunks, _ := s.line.acknowledged(storm); chunks >= third-1 {
+		if chunks, _ := s.parts.acknowledged(storm); chunks >= third-1 {
 			return
 		}
 		if time.Now().After(end) {

@@ -6,30 +6,45 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/muleteer/muleteer/store/s3/s3test"
 )
 
 // TestUppy has a person press the buttons of a page with Uppy's S3 mode, and load
 // it again in the middle: what is here is not sent twice, and what is cancelled
-// is gone.
+// is gone. Then it all is done again with parts that go straight into a bucket.
 func TestUppy(t *testing.T) {
 	b := openBrowser(t)
+	gateway := s3test.Start(t)
 	t.Run("all", func(t *testing.T) { // which ends before the browser does
 		for _, c := range uppys() {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
 				s := newStage(t, b, c)
-				t.Run("small", s.small)
-				t.Run("parts", func(t *testing.T) { s.inParts(t, normal) })
-				t.Run("a part fails", func(t *testing.T) { s.inParts(t, fault) })
-				t.Run("pause", s.pause)
-				t.Run("loaded again", func(t *testing.T) { s.restored(t, "database") })
-				t.Run("loaded again, with a worker", func(t *testing.T) { s.restored(t, "worker") })
-				t.Run("cancel", s.cancel)
+				s.pressed(t)
 				s.server.End(t)
 				s.server.Check(t)
 			})
+			t.Run(c.name+", straight into a bucket", func(t *testing.T) {
+				t.Parallel()
+				s := newStageInBucket(t, b, c, gateway)
+				s.pressed(t)
+				s.server.End(t)
+				s.past(t)
+			})
 		}
 	})
+}
+
+// pressed is all that a person may do.
+func (s *stage) pressed(t *testing.T) {
+	t.Run("small", s.small)
+	t.Run("parts", func(t *testing.T) { s.inParts(t, normal) })
+	t.Run("a part fails", func(t *testing.T) { s.inParts(t, fault) })
+	t.Run("pause", s.pause)
+	t.Run("loaded again", func(t *testing.T) { s.restored(t, "database") })
+	t.Run("loaded again, with a worker", func(t *testing.T) { s.restored(t, "worker") })
+	t.Run("cancel", s.cancel)
 }
 
 // uppys are the versions of Uppy's S3 mode, with a page of their own.
@@ -45,7 +60,7 @@ func uppys() (all []client) {
 
 func (s *stage) small(t *testing.T) {
 	file, content := s.file(t, "small.txt", 1000)
-	s.line.brew(normal, 0, content, nil)
+	s.parts.brew(normal, 0, content, nil)
 	p := s.browser.open(t, s.client, "small", s.line.url+"/page")
 	p.choose(t, file)
 	s.done(t, p, "small.txt", content)
@@ -55,7 +70,7 @@ func (s *stage) small(t *testing.T) {
 func (s *stage) inParts(t *testing.T, k trouble) {
 	name := "parts-" + string(k) + ".bin"
 	file, content := s.file(t, name, 5*s.chunk+s.chunk/2)
-	storm := s.line.brew(k, s.chunk, content, nil)
+	storm := s.parts.brew(k, s.chunk, content, nil)
 	p := s.browser.open(t, s.client, name, s.line.url+"/page")
 	p.choose(t, file)
 	s.done(t, p, name, content)
@@ -67,7 +82,7 @@ func (s *stage) inParts(t *testing.T, k trouble) {
 func (s *stage) pause(t *testing.T) {
 	file, content := s.file(t, "pause.bin", 5*s.chunk+s.chunk/2)
 	p := s.browser.open(t, s.client, "pause", s.line.url+"/page")
-	first := s.line.brew(left, s.chunk, content, nil)
+	first := s.parts.brew(left, s.chunk, content, nil)
 	p.choose(t, file)
 	s.halfway(t, first)
 	p.do(t, "press", "button", "#pauseAll")
@@ -80,7 +95,7 @@ func (s *stage) restored(t *testing.T, where string) {
 	name := "restored-by-" + where + ".bin"
 	file, content := s.file(t, name, 5*s.chunk+s.chunk/2)
 	p := s.browser.open(t, s.client, name, s.line.url+"/page?"+where)
-	first := s.line.brew(left, s.chunk, content, nil)
+	first := s.parts.brew(left, s.chunk, content, nil)
 	p.choose(t, file)
 	s.halfway(t, first)
 	p.do(t, "until", "so", "kept")
@@ -96,8 +111,8 @@ func (s *stage) restored(t *testing.T, where string) {
 // arrived, and nothing else.
 func (s *stage) goesOn(t *testing.T, p *page, first *storm, name string, content []byte, button string) {
 	t.Helper()
-	chunks, here := s.line.acknowledged(first)
-	rest := s.line.brew("again", s.chunk, content, nil)
+	chunks, here := s.parts.acknowledged(first)
+	rest := s.parts.brew("again", s.chunk, content, nil)
 	close(first.ebb)
 	p.do(t, "press", "button", button)
 	s.done(t, p, name, content)
@@ -121,11 +136,15 @@ func (s *stage) done(t *testing.T, p *page, name string, content []byte) {
 func (s *stage) cancel(t *testing.T) {
 	file, content := s.file(t, "cancel.bin", 5*s.chunk+s.chunk/2)
 	p := s.browser.open(t, s.client, "cancel", s.line.url+"/page")
-	storm := s.line.brew(left, s.chunk, content, nil)
+	storm := s.parts.brew(left, s.chunk, content, nil)
 	p.choose(t, file)
 	s.halfway(t, storm)
 	p.do(t, "press", "button", "#cancelAll")
-	for end := time.Now().Add(patience); s.receiving(t) > 0; time.Sleep(2 * time.Millisecond) {
+	here := func() int { return s.receiving(t) }
+	if s.bucket != nil {
+		here = func() int { return s.receiving(t) + len(s.bucket.gateway.Unjoined(t, s.bucket.name)) }
+	}
+	for end := time.Now().Add(patience); here() > 0; time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("what was cancelled is still there")
 		}
