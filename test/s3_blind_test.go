@@ -66,6 +66,13 @@ func begin(t *testing.T, c *cloud, who string, u *truth) *blind {
 	}
 	b.id, b.key = said.UploadID, said.Key
 	u.named(b.id)
+	if strings.Contains(c.Log(), "clients that tell their checksums") {
+		var part struct{ URL string }
+		if status := b.ask(t, "GET", b.at("/1"), nil, &part); status != http.StatusOK || !strings.HasPrefix(part.URL, c.URL("/")) {
+			t.Fatalf("part 1 goes to %s: %d", part.URL, status)
+		}
+		t.Skip("this bucket computes no CRC-64/NVME of a part by itself, so parts come through the server")
+	}
 	return b
 }
 

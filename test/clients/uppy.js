@@ -6,10 +6,16 @@ import GoldenRetriever from "@uppy/golden-retriever";
 const worker = location.search === "?worker"; // which keeps what is too large for the other place
 if (worker) navigator.serviceWorker.register("/worker.js");
 
+const companion = {
+  companionEndpoint: location.origin, // version 6
+  endpoint: location.origin, // version 5
+};
+const signer = {
+  signRequest: async (request) => (await fetch("/sign", { method: "POST", body: JSON.stringify(request) })).json(),
+};
 const uppy = new Uppy({ autoProceed: true })
   .use(AwsS3, {
-    companionEndpoint: location.origin, // version 6
-    endpoint: location.origin, // version 5
+    ...(location.search === "?signer" ? signer : companion),
     shouldUseMultipart: (file) => file.size > 1024 * 1024,
   })
   .use(GoldenRetriever, worker ? { serviceWorker: true } : { indexedDB: { maxFileSize: 64 * 1024 * 1024 } });

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,8 +40,11 @@ func TestUppy(t *testing.T) {
 // pressed is all that a person may do.
 func (s *stage) pressed(t *testing.T) {
 	t.Run("small", s.small)
-	t.Run("parts", func(t *testing.T) { s.inParts(t, normal) })
-	t.Run("a part fails", func(t *testing.T) { s.inParts(t, fault) })
+	t.Run("parts", func(t *testing.T) { s.inParts(t, normal, "") })
+	t.Run("a part fails", func(t *testing.T) { s.inParts(t, fault, "") })
+	if strings.Contains(s.name, " 6.") {
+		t.Run("with signRequest", func(t *testing.T) { s.inParts(t, fault, "signer") })
+	}
 	t.Run("pause", s.pause)
 	t.Run("loaded again", func(t *testing.T) { s.restored(t, "database") })
 	t.Run("loaded again, with a worker", func(t *testing.T) { s.restored(t, "worker") })
@@ -67,11 +71,11 @@ func (s *stage) small(t *testing.T) {
 }
 
 // inParts has a file uploaded in parts, of which one may fail.
-func (s *stage) inParts(t *testing.T, k trouble) {
-	name := "parts-" + string(k) + ".bin"
+func (s *stage) inParts(t *testing.T, k trouble, query string) {
+	name := "parts-" + string(k) + query + ".bin"
 	file, content := s.file(t, name, 5*s.chunk+s.chunk/2)
 	storm := s.parts.brew(k, s.chunk, content, nil)
-	p := s.browser.open(t, s.client, name, s.line.url+"/page")
+	p := s.browser.open(t, s.client, name, s.line.url+"/page?"+query)
 	p.choose(t, file)
 	s.done(t, p, name, content)
 	if k == fault && !storm.over() {
