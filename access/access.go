@@ -70,6 +70,7 @@ func (g *Gate) Admit(r *http.Request, s Subject, field func() string) (upload.Pr
 	if err != nil {
 		return upload.Principal{Verbs: []upload.Verb{}}, err
 	}
+	p.Ends = p.Until
 	if !s.Long {
 		p.Until = time.Time{}
 	}

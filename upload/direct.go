@@ -122,8 +122,8 @@ func (s *Service) signed(ctx context.Context, d store.Signer, u *Record, number 
 		u = v
 	}
 	life := directLife
-	if until := Caller(ctx).Until; !until.IsZero() {
-		life = min(life, max(until.Sub(now), time.Second))
+	if ends := Caller(ctx).Ends; !ends.IsZero() {
+		life = min(life, max(ends.Sub(now), time.Second))
 	}
 	signed, err := d.Sign(ctx, u.object(), number, p, life)
 	return signed, storeError(err)

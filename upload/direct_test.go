@@ -281,3 +281,21 @@ func TestDirectIsSeen(t *testing.T) {
 		t.Errorf("%s stays", e.Name)
 	}
 }
+
+// What is signed for somebody ends with the permission.
+func TestDirectEndsWithThePermission(t *testing.T) {
+	t.Parallel()
+	h := directHouse()
+	want := content(6, 2000)
+	u := h.begin(t, upload.New{Size: 2000})
+	for _, c := range []struct{ ends, want time.Duration }{{0, 15 * time.Minute}, {time.Hour, 15 * time.Minute}, {3 * time.Minute, 3 * time.Minute}} {
+		p := upload.Principal{}
+		if c.ends > 0 {
+			p.Ends = h.clock.now().Add(c.ends)
+		}
+		_, signed, err := h.Sign(upload.By(ctx, p), u.ID, partOf(want, extent.Extent{End: 1000}))
+		if left := time.Until(signed.Until); err != nil || left > c.want || left < c.want-time.Minute {
+			t.Errorf("with %v left it is good for %v: %v", c.ends, left, err)
+		}
+	}
+}

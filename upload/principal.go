@@ -32,6 +32,7 @@ type Principal struct {
 	Verbs  []Verb    // what it may; nil: all but MayManage
 	Upload string    // the one upload that it may touch, whoever owns it; "": all of its owner's
 	Until  time.Time // from then on it may nothing; zero: no end. A request that began before goes on
+	Ends   time.Time // what is given away on its behalf, as signed requests are, is good until then; zero: no end
 	Grant  Grant     // for the uploads that it begins
 
 	// Begin is asked, if it is set, before each upload that this principal begins;

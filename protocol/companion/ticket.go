@@ -73,7 +73,11 @@ func (h *handler) url(r *http.Request, t ticket) string {
 	if t.Upload != "" { // it was begun with these
 		t.Grant.Data, t.Grant.Fields = "", nil
 	}
-	t.Until = h.now().Add(life).Unix()
+	until := h.now().Add(life)
+	if !p.Ends.IsZero() && p.Ends.Before(until) {
+		until = p.Ends
+	}
+	t.Until = until.Unix()
 	text, err := json.Marshal(t)
 	if err != nil {
 		text = nil // of strings and numbers: it never fails
