@@ -14,6 +14,15 @@ import (
 // Objects lists the keys of a bucket with the sizes in bytes of what is there.
 func (s *Server) Objects(tb testing.TB, bucket string) map[string]int64 {
 	tb.Helper()
+	all, err := s.List(context.Background(), bucket)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return all
+}
+
+// List is Objects where there is no test.
+func (s *Server) List(ctx context.Context, bucket string) (map[string]int64, error) {
 	all := map[string]int64{}
 	for token := ""; ; {
 		q := url.Values{"list-type": {"2"}}
@@ -27,12 +36,14 @@ func (s *Server) Objects(tb testing.TB, bucket string) map[string]int64 {
 			}
 			NextContinuationToken string
 		}
-		s.list(tb, bucket, q, &page)
+		if err := s.list(ctx, bucket, q, &page); err != nil {
+			return nil, err
+		}
 		for _, o := range page.Contents {
 			all[o.Key] = o.Size
 		}
 		if token = page.NextContinuationToken; token == "" {
-			return all
+			return all, nil
 		}
 	}
 }
@@ -50,7 +61,9 @@ func (s *Server) Unjoined(tb testing.TB, bucket string) []Unjoined {
 			UploadID string `xml:"UploadId"`
 		}
 	}
-	s.list(tb, bucket, url.Values{"uploads": {""}}, &page)
+	if err := s.list(context.Background(), bucket, url.Values{"uploads": {""}}, &page); err != nil {
+		tb.Fatal(err)
+	}
 	var all []Unjoined
 	for _, u := range page.Upload {
 		all = append(all, Unjoined(u))
@@ -58,20 +71,17 @@ func (s *Server) Unjoined(tb testing.TB, bucket string) []Unjoined {
 	return all
 }
 
-func (s *Server) list(tb testing.TB, bucket string, q url.Values, page any) {
-	tb.Helper()
-	resp, err := s.Do(context.Background(), http.MethodGet, "/"+bucket+"?"+q.Encode(), nil)
+func (s *Server) list(ctx context.Context, bucket string, q url.Values, page any) error {
+	resp, err := s.Do(ctx, http.MethodGet, "/"+bucket+"?"+q.Encode(), nil)
 	if err != nil {
-		tb.Fatal(err)
+		return err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil || resp.StatusCode != http.StatusOK {
-		tb.Fatalf("listing %s: %s, %v: %s", bucket, resp.Status, err, body)
+		return fmt.Errorf("listing %s: %s, %w: %s", bucket, resp.Status, err, body)
 	}
-	if err := xml.Unmarshal(body, page); err != nil {
-		tb.Fatal(err)
-	}
+	return xml.Unmarshal(body, page)
 }
 
 // AbortAll aborts every multipart upload of a bucket, as a lifecycle rule does
