@@ -90,6 +90,7 @@ func newLine(t *testing.T, s *server) *line {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			r.SetURL(&url.URL{Scheme: "http", Host: l.to})
+			r.Out.Host = r.In.Host // what is signed is signed for it
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, _ error) { cut(w) },
 		Transport:    &http.Transport{DisableKeepAlives: true},
@@ -230,8 +231,10 @@ type job struct {
 	Refresh      []string       `json:"refresh,omitempty"`
 	Clock        int64          `json:"clock,omitempty"`
 	Wait         bool           `json:"wait,omitempty"`
-	XHR          bool           `json:"xhr,omitempty"` // send as browsers do
-	Odd          string         `json:"odd,omitempty"` // what the page or the browser does to the client
+	XHR          bool           `json:"xhr,omitempty"`    // send as browsers do
+	Odd          string         `json:"odd,omitempty"`    // what the page or the browser does to the client
+	Direct       map[string]any `json:"direct,omitempty"` // pieces go into the bucket; the options of direct()
+	Patience     int64          `json:"patience,omitempty"`
 }
 
 // event is a line that the client wrote.

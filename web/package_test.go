@@ -60,13 +60,14 @@ func TestPackage(t *testing.T) {
 		import { fileURLToPath } from "node:url";
 		import { Uploader, messages } from "muleteer-client";
 		import Resumable from "muleteer-client/resumable";
+		import { direct } from "muleteer-client/direct";
 		const u = new Uploader({ target: ["/a", "/b"], maxFiles: 1 });
 		const [first, second] = await u.addFiles([new Blob(["a"]), new Blob(["b"])]);
 		const stream = await new Uploader().add(new Blob(["c"]).stream());
 		console.log(JSON.stringify({
 			support: Uploader.support, name: first.fileName, second: !!second, stream: stream.size,
 			offline: messages.offline.what, box: existsSync(fileURLToPath(import.meta.resolve("muleteer-client/box"))),
-			resumable: new Resumable({ maxFiles: 2 }).opts.chunkSize,
+			resumable: new Resumable({ maxFiles: 2 }).opts.chunkSize, direct: typeof direct(),
 		}));`
 	node := exec.Command("node", "--input-type=module", "-e", program)
 	node.Dir = dir
@@ -74,18 +75,22 @@ func TestPackage(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	want := `{"support":true,"name":"blob","second":false,"stream":-1,"offline":"This device is offline.","box":true,"resumable":1048576}`
+	want := `{"support":true,"name":"blob","second":false,"stream":-1,"offline":"This device is offline.","box":true,"resumable":1048576,"direct":"function"}`
 	if got := strings.TrimSpace(string(out)); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	const typed = `
 		import { Uploader, type Result } from "muleteer-client";
 		import type { UploadBox } from "muleteer-client/box";
+		import { direct } from "muleteer-client/direct";
+		import { streams } from "muleteer-client/streams";
 		import { Resumable, type ResumableFile } from "muleteer-client/resumable";
 		const r = new Resumable({ target: "/upload", query: (f) => ({ id: f.uniqueIdentifier }) });
 		r.on("fileSuccess", (f: ResumableFile, message) => console.log(f.fileName, message.length));
 		r.on("catchAll", (name) => console.log(name));
 		new Uploader({ target: "/upload/" }).on("fileSuccess", (file, r: Result) => console.log(file.name, r.id));
+		new Uploader({ send: direct({ rest: 60_000 }) });
+		new Uploader({ send: streams() });
 		const box: UploadBox = document.querySelector("upload-box")!;
 		box.uploader.on("progress", (s) => console.log(s.eta));`
 	if err := os.WriteFile(filepath.Join(dir, "page.ts"), []byte(typed), 0o600); err != nil {

@@ -29,6 +29,8 @@ func outputs() []output {
 		{"client.d.ts", "src/types.ts", declare},
 		{"streams.js", "src/streams/index.ts", bundle},
 		{"streams.d.ts", "src/streams.d.ts", text},
+		{"direct.js", "src/direct.ts", bundle},
+		{"direct.d.ts", "src/direct.d.ts", text},
 		{"streams/page.js", "src/streams/page/page.ts", bundle},
 		{"streams/page.css", "src/streams/page/page.css", bundle},
 		{"streams/index.html", "src/streams/page/index.html", text},

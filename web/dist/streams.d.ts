@@ -1,4 +1,4 @@
-import type { Answer, Call, StreamsOptions } from "./client.js";
+import type { Sender, StreamsOptions } from "./client.js";
 
 /**
  * Sends requests over Socket.IO, for `new Uploader({ send: streams() })`: one
@@ -6,4 +6,4 @@ import type { Answer, Call, StreamsOptions } from "./client.js";
  * none gets through, and where there are none, requests go by HTTP; an upload
  * stays with the way by which it was begun.
  */
-export declare const streams: (o?: StreamsOptions) => (c: Call) => Promise<Answer>;
+export declare const streams: (o?: StreamsOptions) => Sender;

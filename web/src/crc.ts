@@ -73,7 +73,7 @@ export function combine(pieces: Iterable<readonly [crc: bigint, length: number]>
   let all = 0n;
   for (const [crc, length] of pieces) {
     let s = shifts.get(length);
-    if (s === undefined) shifts.set(length, (s = shift(length)));
+    if (!s) shifts.set(length, (s = shift(length)));
     all = multiply(all, s) ^ crc;
   }
   return all;

@@ -15,7 +15,7 @@ export async function send(i: Item, p: Piece): Promise<void> {
   const up = i.uploader;
   const pieces = i._pieces;
   const f = pieces._fly(p);
-  const { signal } = f.stop;
+  const signal = f.stop.signal;
   const n = f.end - f.start;
   i._update();
   const lost = (): void => {

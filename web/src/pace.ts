@@ -10,8 +10,6 @@ const mostChunk = 95 << 20;
 export const least = 64 << 10;
 /** After so many pieces, larger ones are tried again where somebody refused them. */
 const calm = 400;
-/** How long a piece shall take at most, in milliseconds. */
-const longPiece = 20_000;
 
 export class Pace {
   /** How many connections are in use. */
@@ -29,14 +27,14 @@ export class Pace {
   _timer: ReturnType<typeof setTimeout> | undefined;
   _failures = 0;
   _lastFailure = 0;
-  _longest: number | undefined;
+  _options: Options;
   _changed: () => void;
 
   /** Calls `changed` when a wait has begun or ended. */
   constructor(o: Options, changed: () => void) {
     this._workers = this._limit = Math.max(1, o.workers ?? o.simultaneousUploads ?? 4);
     this._chunk = this._mostChunk = this._wanted = Math.floor(Math.min(Math.max(o.chunkSize ?? 6 << 20, 1), mostChunk));
-    this._longest = o.maxRetryInterval;
+    this._options = o;
     this._changed = changed;
   }
 
@@ -47,26 +45,27 @@ export class Pace {
 
   /** A piece arrived, in so many milliseconds. */
   _arrived(size: number, ms: number): void {
+    const { cell = 0, patience = 20_000 } = this._options.send ?? {};
+    if (cell > this._wanted) this._mostChunk = this._wanted = cell;
     if (++this._calm >= calm) {
       this._calm = 0;
       this._mostChunk = Math.min(this._mostChunk * 2, this._wanted);
     }
-    if (ms > longPiece && size > least && size >= this._chunk) {
-      this._chunk = Math.max(least, this._chunk >> 1);
-      this._arrivals = 0;
+    if (ms > patience && size > least && size >= this._chunk) {
+      this._slow(this._chunk);
     } else if (++this._arrivals >= 4) {
       this._arrivals = 0;
       this._limit = Math.min(this._limit + 1, this._workers);
-      if (ms < longPiece / 2) this._chunk = Math.min(this._chunk * 2, this._mostChunk);
+      if (ms < patience / 2) this._chunk = Math.min(this._chunk * 2, this._mostChunk);
     }
   }
   /** A proxy takes less at once. */
   _shrink(n: number): void {
     this._calm = 0;
-    this._mostChunk = Math.min(this._mostChunk, Math.max(least, n >> 1));
     this._slow(n);
+    this._mostChunk = Math.min(this._mostChunk, Math.max(least, n >> 1));
   }
-  /** The line broke with so many bytes under way. */
+  /** The line broke with so many bytes under way, or they took too long. */
   _slow(n: number): void {
     this._arrivals = 0;
     this._chunk = Math.min(this._chunk, Math.max(least, n >> 1));
@@ -82,8 +81,7 @@ export class Pace {
 
   _holdUntil(until: number): void {
     // Each file fails for the first time; what counts is how often all of them did.
-    const least = now() + backOff(this._failures + 1, this._longest);
-    this._hold = Math.max(until, least);
+    this._hold = Math.max(until, now() + backOff(this._failures + 1, this._options.maxRetryInterval));
     clearTimeout(this._timer);
     this._timer = setTimeout(() => this._release(), this._hold - now());
     this._changed();

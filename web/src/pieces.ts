@@ -70,9 +70,8 @@ export class Pieces {
     if (!this._size) return this._flights.size ? undefined : { start: 0, end: 0 };
     const somewhere = this._scattered ? Math.random() : 0;
     const i = Math.floor(somewhere * this._missing.length);
-    const e = this._missing[i];
-    if (!e) return undefined;
-    const [a, b] = e;
+    if (!this._missing[i]) return undefined;
+    const [a, b] = this._missing[i];
     const grid = Math.floor((a + somewhere * (b - a)) / n) * n;
     const start = Math.max(a, grid);
     const end = Math.min(b, grid + n);

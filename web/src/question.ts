@@ -10,7 +10,7 @@ import { good, heard, poll } from "./verdict.js";
 export async function ask(i: Item): Promise<void> {
   const pieces = i._pieces;
   const f = pieces._fly({ start: 0, end: 0 });
-  const { signal } = f.stop;
+  const signal = f.stop.signal;
   const answered = (method: string, headers: Record<string, string> = {}): Promise<Answer> =>
     i.uploader._calls._send(i, method, headers, undefined, signal);
   i._asking = true;

@@ -35,8 +35,7 @@ function byXHR(c: Call): Promise<Answer> {
     x.onload = () => {
       // Asking for a header that another origin hides would be written to the console.
       const all = x.getAllResponseHeaders();
-      const header = (name: string): string | null => new RegExp(`^${name}: *(.*)`, "im").exec(all)?.[1] ?? null;
-      end({ status: x.status, header, text: x.responseText });
+      end({ status: x.status, header: (name) => new RegExp(`^${name}: *(.*)`, "im").exec(all)?.[1] ?? null, text: x.responseText });
     };
     x.onerror = x.onabort = () => end(none);
     c.signal?.addEventListener("abort", () => x.abort());

@@ -189,9 +189,10 @@ export interface Options {
   webWorker?: boolean;
   /**
    * How requests are sent; default XMLHttpRequest, or fetch where there is none.
-   * `streams()` of "muleteer-client/streams" sends them over Socket.IO.
+   * `streams()` of "muleteer-client/streams" sends them over Socket.IO,
+   * `direct()` of "muleteer-client/direct" sends pieces straight into a bucket.
    */
-  send?: (c: Call) => Promise<Answer>;
+  send?: Sender;
   /** Remembers unfinished uploads; default IndexedDB where there is one; null remembers nothing. */
   memory?: Memory | null;
   messages?: Partial<Messages>;
@@ -412,6 +413,21 @@ export interface UploaderConstructor {
 export interface StreamsOptions {
   /** A connection that is not used for so many milliseconds is closed; default 60 s. */
   idle?: number;
+}
+
+/** What direct() may be told. */
+export interface DirectOptions {
+  /** For so many milliseconds a bucket that takes nothing is left alone; default 5 minutes. */
+  rest?: number;
+}
+
+/** Sends one request; it never rejects. */
+export interface Sender {
+  (c: Call): Promise<Answer>;
+  /** Milliseconds that a piece may take before smaller ones are tried; default 20 s. */
+  patience?: number;
+  /** Bytes that pieces should have, if those are more than chunkSize. It may change. */
+  cell?: number;
 }
 
 /** An answer to a request. */

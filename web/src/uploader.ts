@@ -83,7 +83,7 @@ export class Client extends Emitter implements Uploader {
   }
   addFiles(files: Iterable<Source | readonly [Source, AddOptions?]>, origin?: unknown): Promise<Item[]> {
     return this._add(
-      Array.from(files, (f) => (Array.isArray(f) ? f : [f]) as [Source, AddOptions?]),
+      Array.from(files, (f) => [f].flat() as [Source, AddOptions?]),
       origin,
     );
   }

@@ -4,6 +4,7 @@
 import { readFileSync, writeFileSync, openAsBlob, statSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { Uploader } from "../dist/client.js";
+import { direct } from "../dist/direct.js";
 import { XMLHttpRequest } from "./xhr.mjs";
 
 const job = JSON.parse(process.argv[2]);
@@ -27,6 +28,8 @@ function memory(name) {
 
 const options = { ...job.options };
 if (options.targets) options.target = options.targets.map((t) => t + "/upload/");
+if (job.direct) options.send = direct(job.direct);
+if (job.patience) options.send.patience = job.patience;
 if (job.memory) options.memory = memory(job.memory);
 if (job.brokenMemory) {
   const broken = () => {
