@@ -22,7 +22,7 @@ import (
 //go:embed dist
 var dist embed.FS
 
-// Dist has what is built: client.js, client.d.ts, streams.js, box.js,
+// Dist has what is built: client.js, client.d.ts, direct.js, streams.js, box.js,
 // resumable.js, page.js, page.css and index.html, and what belongs to Demo and to
 // the page at /streams.
 func Dist() fs.FS {
@@ -43,11 +43,13 @@ type Options struct {
 	MaxSize   int64  // bytes of the largest file, 0 for no limit
 	ChunkSize int64  // bytes of one request, 0 for the client's own choice
 	Limit     string // MaxSize for people: "up to 50 GiB", "any size"
+	Direct    string // origin of the bucket into which the page sends pieces itself, "" for none
 }
 
 // asset is one file as it is served.
 type asset struct {
 	name, kind, tag string
+	policy          string // of a page
 	body            []byte
 	immutable       bool
 }
@@ -85,7 +87,11 @@ func Handler(o Options) http.Handler {
 		s["/assets/"+a.name], s["/"+hashed[a.name]] = a, &forever
 	}
 	if page, err := fs.ReadFile(Dist(), "index.html"); err == nil {
-		s["/"] = newAsset("index.html", fill(page, o, hashed))
+		a := newAsset("index.html", fill(page, o, hashed))
+		if o.Direct != "" {
+			a.policy = strings.Replace(Policy, "connect-src 'self'", "connect-src 'self' "+o.Direct, 1)
+		}
+		s["/"] = a
 	}
 	for at, name := range map[string]string{
 		"/streams":                 "streams/index.html",
@@ -104,20 +110,20 @@ func Handler(o Options) http.Handler {
 // newAsset describes a file. Its tag is a hash of its bytes.
 func newAsset(name string, body []byte) *asset {
 	sum := sha256.Sum256(body)
-	kind := mime.TypeByExtension(path.Ext(name))
+	kind, policy := mime.TypeByExtension(path.Ext(name)), ""
 	switch path.Ext(name) { // whatever the machine's own table says
 	case ".js":
 		kind = "text/javascript; charset=utf-8"
 	case ".css":
 		kind = "text/css; charset=utf-8"
 	case ".html":
-		kind = "text/html; charset=utf-8"
+		kind, policy = "text/html; charset=utf-8", Policy
 	case ".png":
 		kind = "image/png"
 	case ".ts":
 		kind = "text/plain; charset=utf-8"
 	}
-	return &asset{name: name, kind: kind, tag: hex.EncodeToString(sum[:8]), body: body}
+	return &asset{name: name, kind: kind, tag: hex.EncodeToString(sum[:8]), policy: policy, body: body}
 }
 
 // fill writes into the page what the server knows, and the names with a hash.
@@ -128,8 +134,12 @@ func fill(page []byte, o Options, hashed map[string]string) []byte {
 		}
 		return strconv.FormatInt(n, 10)
 	}
+	direct := ""
+	if o.Direct != "" {
+		direct = "1"
+	}
 	words := []string{
-		"{{max-size}}", figure(o.MaxSize), "{{chunk-size}}", figure(o.ChunkSize), "{{limit}}", html.EscapeString(o.Limit),
+		"{{max-size}}", figure(o.MaxSize), "{{chunk-size}}", figure(o.ChunkSize), "{{direct}}", direct, "{{limit}}", html.EscapeString(o.Limit),
 	}
 	for name, with := range hashed {
 		words = append(words, `"`+name+`"`, `"`+with+`"`)
@@ -156,8 +166,8 @@ func (s site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.immutable {
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
-	if a.name == "index.html" {
-		h.Set("Content-Security-Policy", Policy)
+	if a.policy != "" {
+		h.Set("Content-Security-Policy", a.policy)
 	}
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.body))
 }

@@ -62,6 +62,9 @@ func TestHandler(t *testing.T) {
 	if bytes.Contains(body, []byte(" style=")) || regexp.MustCompile(`<script[^>]*>[^<]`).Match(body) {
 		t.Error("the page has what its policy forbids")
 	}
+	if bytes.Contains(body, []byte(`muleteer-direct" content="1"`)) {
+		t.Error("the page sends to a bucket of which nobody knows")
+	}
 	links := regexp.MustCompile(`"(assets/[^"]+)"`).FindAllSubmatch(body, -1)
 	if len(links) < 2 {
 		t.Errorf("the page loads %q", links)
@@ -91,6 +94,21 @@ func TestHandler(t *testing.T) {
 	h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", nil))
 	if w.Code != http.StatusMethodNotAllowed {
 		t.Errorf("POST: %d", w.Code)
+	}
+}
+
+// The page may connect to the bucket into which it is to send, and to no other
+// place.
+func TestHandlerDirect(t *testing.T) {
+	t.Parallel()
+	h := web.Handler(web.Options{Direct: "https://bucket.example:9000"})
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	if p := w.Header().Get("Content-Security-Policy"); p != strings.Replace(web.Policy, "connect-src 'self'", "connect-src 'self' https://bucket.example:9000", 1) || p == web.Policy {
+		t.Errorf("the policy is %q", p)
+	}
+	if !strings.Contains(w.Body.String(), `<meta name="muleteer-direct" content="1">`) {
+		t.Error("the page is not told")
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -23,13 +24,23 @@ tus         any tus 1.0 client; the endpoint is %[1]s/tus/
 Files are at /files/ID, how an upload stands at /uploads/ID.
 `
 
-// newPage serves the page and what it loads.
-func newPage(s settings) http.Handler {
-	limit := "any size"
+// page serves the page and what it loads.
+func (h *house) page() http.Handler {
+	s, limit := h.settings, "any size"
 	if s.MaxSize > 0 {
 		limit = "up to " + s.MaxSize.String()
 	}
-	return web.Handler(web.Options{MaxSize: int64(s.MaxSize), ChunkSize: int64(s.ChunkSize), Limit: limit})
+	return web.Handler(web.Options{MaxSize: int64(s.MaxSize), ChunkSize: int64(s.ChunkSize), Limit: limit, Direct: h.bucket()})
+}
+
+// bucket is the origin of the bucket into which pages send pieces themselves, or
+// empty. What has to be asked for that was asked when the store was opened.
+func (h *house) bucket() string {
+	signs, err := h.service.Direct(context.Background())
+	if err != nil {
+		h.log.Warn("the page sends all through this server, because the store does not say what it signs", "error", err)
+	}
+	return signs.Origin
 }
 
 // newHome answers at /: browsers with the page, everybody else with a few lines

@@ -45,7 +45,7 @@ func (h *house) places() []place {
 	reading := files.Handler(h.service, files.Options{URL: links, List: true, Resume: h.resume})
 	finished := either(speaksTus, likeTusd, reading)
 
-	page := newPage(h.settings)
+	page := h.page()
 
 	return append(h.demo(), []place{
 		{"/tus/", "tus", tusCrossing(), resumable},

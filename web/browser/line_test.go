@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -121,11 +122,16 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// form is a page of somebody else that has the element.
-func form(w http.ResponseWriter, _ *http.Request) {
+// form is a page of somebody else that has the element; ?bucket= is where it may
+// send to beside its server.
+func form(w http.ResponseWriter, r *http.Request) {
+	direct, policy := "", web.Policy
+	if bucket := r.URL.Query().Get("bucket"); bucket != "" {
+		direct, policy = "direct", strings.Replace(policy, "connect-src 'self'", "connect-src 'self' "+bucket, 1)
+	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", web.Policy)
-	_, _ = io.WriteString(w, `<!doctype html>
+	w.Header().Set("Content-Security-Policy", policy)
+	_, _ = fmt.Fprintf(w, `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -136,12 +142,12 @@ func form(w http.ResponseWriter, _ *http.Request) {
 <main>
 <h1>A form</h1>
 <form>
-<upload-box name="file" endpoint="/upload/" multiple required max-size="100000000">
+<upload-box name="file" endpoint="/upload/" multiple required max-size="100000000" %s>
 <span slot="label">Your photos</span>
 </upload-box>
 <button>Send</button>
 </form>
 </main>
 </html>
-`)
+`, direct)
 }

@@ -14,7 +14,7 @@ export interface Found {
  * are under way. Importing the module defines it; it needs a document.
  *
  * Attributes: endpoint, token, accept, max-size, max-files, directory,
- * multiple, disabled, required, name, workers. Slots: label, hint. Parts: zone,
+ * multiple, disabled, required, name, workers, direct. Slots: label, hint. Parts: zone,
  * choose, list, file, name, state, bar, action, remove, problem. Events:
  * change; upload-done and upload-error with an UploadItem as detail;
  * upload-progress with TotalStats.

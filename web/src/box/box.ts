@@ -1,3 +1,4 @@
+import { direct } from "../direct.js";
 import { Uploader } from "../index.js";
 import type { AddOptions, Options, Source, UploadItem } from "../types.js";
 import { element, Entry } from "./entry.js";
@@ -17,7 +18,7 @@ const most = 200; // rows; who sends more needs a page and not a form field
  * form cannot be sent while files are under way.
  *
  * Attributes: endpoint, token, accept, max-size, max-files, directory,
- * multiple, disabled, required, name, workers. Slots: label, hint. Parts: zone,
+ * multiple, disabled, required, name, workers, direct. Slots: label, hint. Parts: zone,
  * choose, list, file, name, state, bar, action, remove, before, problem. Events:
  * change, and those of the uploader as upload-done, upload-error, upload-progress.
  */
@@ -192,6 +193,7 @@ export class UploadBox extends HTMLElement {
       maxFileSize: figure("max-size"),
       maxFiles: this.many ? figure("max-files") : 1,
       workers: figure("workers"),
+      send: this.hasAttribute("direct") ? direct() : undefined,
     };
     const made = new Uploader(
       Object.assign(options, Object.fromEntries(Object.entries(given).filter(([, v]) => v !== undefined))),

@@ -1,3 +1,4 @@
+import { direct } from "../direct.js";
 import { Uploader } from "../index.js";
 import type { AddOptions, Skipped, Source, UploadItem } from "../types.js";
 import { Live } from "../box/live.js";
@@ -29,6 +30,7 @@ class Page {
     maxFileSize: figure("muleteer-max-size"),
     chunkSize: figure("muleteer-chunk-size"),
     refreshToken: () => this.token(),
+    send: figure("muleteer-direct") ? direct() : undefined,
   });
   private sum = new Sum(this.uploader);
   private again = new Again(this.uploader);
