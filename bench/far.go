@@ -79,11 +79,18 @@ func (p *plan) putTrips(c *certificate) []trip {
 	return trips
 }
 
+// called has a server answer by the name that the page has for it.
+func called(sd side, url string) side {
+	args := sd.args
+	sd.args = func(addr, dir string) []string { return append(args(addr, dir), "--public-url", url) }
+	return sd
+}
+
 // pageTrips are those of the page in Chromium.
 func (p *plan) pageTrips(c *certificate, browser string, files int) []trip {
 	var trips []trip
 	for _, workers := range []int{1, 4} {
-		plain := p.ours("power")
+		plain := called(p.ours("power"), "http://page.line.test")
 		plain.name = fmt.Sprintf("page http %d", workers)
 		trips = append(trips, trip{side: plain, browser: browser, workers: workers, shape: slow()})
 	}
@@ -105,7 +112,7 @@ func (p *plan) pageTrips(c *certificate, browser string, files int) []trip {
 		{"small https 16", false, trip{workers: 16, files: files}},
 		{"small h2 16", true, trip{workers: 16, files: files}},
 	} {
-		t.side, t.cert, t.browser = p.secure(c, t.name, t.http2), c, browser
+		t.side, t.cert, t.browser = called(p.secure(c, t.name, t.http2), "https://page.line.test"), c, browser
 		if t.shape == (shape{}) {
 			t.shape = slow()
 		}

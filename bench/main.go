@@ -155,5 +155,8 @@ func measures(p *plan) []measure {
 		{"P11", fmt.Sprintf("one file of %d MiB from the page, over Socket.IO and over HTTP", size>>20), func(ctx context.Context, r *report) ([]row, error) {
 			return p.socket(ctx, r, size)
 		}},
+		{"P12", fmt.Sprintf("one file of %d MiB from the page straight into a bucket, over lines as those of P9", cargo>>20), func(ctx context.Context, r *report) ([]row, error) {
+			return p.straight(ctx, r, cargo)
+		}},
 	}
 }

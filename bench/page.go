@@ -21,6 +21,7 @@ type errand struct {
 	Count   int      `json:"count,omitempty"`   // of files that the page makes
 	Size    int      `json:"size,omitempty"`    // of each, in bytes
 	Streams bool     `json:"streams,omitempty"` // over Socket.IO
+	Direct  bool     `json:"direct,omitempty"`  // straight into the bucket
 
 	SPKI     string `json:"spki"`
 	Chromium string `json:"chromium"`

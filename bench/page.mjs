@@ -42,7 +42,9 @@ async function send([input, job]) {
   for (let i = 0; i < (job.count ?? 0); i++) {
     files.push(new File([crypto.getRandomValues(new Uint8Array(job.size))], `small-${i}.bin`));
   }
-  const send = job.streams ? (await import("/assets/streams.js")).streams() : undefined;
+  let send;
+  if (job.streams) send = (await import("/assets/streams.js")).streams();
+  if (job.direct) send = (await import("/assets/direct.js")).direct();
   const uploader = new Uploader({ target: job.targets, workers: job.workers, send });
   const began = performance.now();
   await new Promise((ok, no) => {
