@@ -76,9 +76,12 @@ vuln: ## govulncheck; a finding fails
 	$(say) 'vuln: govulncheck, pinned in tools/go.mod'
 	@.ci/vuln $(TOOL) govulncheck ./...
 
+# The packages that take longest come first, so that none of them is alone at the end.
+LONGEST := ./test ./web ./test/clients ./store/s3 ./web/browser ./store/disk ./cmd/muleteer
+
 unit: ## all Go tests with the race detector
 	$(say) 'unit: go test -race'
-	$(GO) test -race -shuffle=on -p 2 -timeout 14m ./...
+	$(GO) test -race -shuffle=on -p 2 -timeout 14m $(LONGEST) ./...
 
 bench: ## measure against the targets; BENCH='-quick' for a first look
 	$(say) 'bench: building the program, the peer and the load generator'

@@ -63,13 +63,12 @@ func TestStore(t *testing.T) {
 		memory        int64
 	}{
 		"plain":         {limit: 1 << 30},
-		"prefix":        {prefix: "some/where"},
+		"prefix":        {prefix: "some/where", query: "&direct=1"},
 		"little memory": {memory: 8 << 20},
 		"equal parts":   {query: "&parts=equal"},
 		"CRC-32C":       {query: "&checksum=crc32c"},
 		"MD5":           {query: "&checksum=md5"},
 		"no checksums":  {query: "&checksum=none"},
-		"direct":        {query: "&direct=1", prefix: "di/rect"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
