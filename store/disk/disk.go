@@ -50,6 +50,7 @@ type Store struct {
 	small *pool
 	large *pool
 	tree  tree
+	rush  *rush
 	turns turns
 
 	handles handles
@@ -62,9 +63,10 @@ type pace struct {
 	per   time.Duration // within which they must have arrived for that
 	run   int64         // bytes, at most, between two syncs
 	wait  time.Duration // that bytes wait for a sync, at most
+	rush  int32         // small files at once from which on one sync serves them all
 }
 
-var defaultPace = pace{block: 1 << 20, fast: 64 << 10, per: 20 * time.Millisecond, run: 8 << 20, wait: 200 * time.Millisecond}
+var defaultPace = pace{block: 1 << 20, fast: 64 << 10, per: 20 * time.Millisecond, run: 8 << 20, wait: 200 * time.Millisecond, rush: 8}
 
 // Open opens the directory, which is made if it is not there. It is an error
 // if another process has it open.
@@ -91,7 +93,8 @@ func open(sys system, o Options, p pace) (*Store, error) {
 		small: newPool(smallBuffer, o.Memory/4/smallBuffer),
 		large: newPool(p.block, o.Memory*3/4/p.block),
 	}
-	s.tree = tree{sys: sys, power: s.power, settled: map[string]bool{}, fresh: map[string]bool{}, groups: map[string]*group{}}
+	s.rush = &rush{sys: sys, power: s.power, least: p.rush}
+	s.tree = tree{sys: sys, rush: s.rush, settled: map[string]bool{}, fresh: map[string]bool{}, groups: map[string]*group{}}
 	s.handles = handles{s: s, open: map[string]*handle{}}
 	if err := sys.mkdir(way); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err

@@ -37,7 +37,7 @@ func reopenable(t *testing.T, open func() (*Store, error)) *opened {
 }
 
 // small makes every way of taking a body happen with a few bytes.
-var small = pace{block: 8 << 10, fast: 10 << 10, per: time.Hour, run: 40 << 10, wait: 200 * time.Millisecond}
+var small = pace{block: 8 << 10, fast: 10 << 10, per: time.Hour, run: 40 << 10, wait: 200 * time.Millisecond, rush: 1}
 
 func TestStore(t *testing.T) {
 	t.Parallel()

@@ -55,7 +55,8 @@ func TestFullDisk(t *testing.T) {
 func TestFailedSync(t *testing.T) {
 	t.Parallel()
 	everyCall(t, 6, syscall.EIO, "sync")
-	everyCall(t, 4, syscall.EIO, "syncdir")
+	everyCall(t, 6, syscall.EIO, "syncdir")
+	everyCall(t, 8, syscall.EIO, "syncall")
 }
 
 // everyCall plays each of so many scenes once for each call in it that fails.

@@ -347,6 +347,7 @@ func TestPowerCutFindsPlantedBugs(t *testing.T) {
 		"sync": "files are not synced",
 		"dirs": "directories are not synced",
 		"late": "bytes are acknowledged before their sync",
+		"all":  "the sync of all syncs nothing",
 	} {
 		found := false
 		for seed := uint64(0); seed < 300 && !found; seed++ {

@@ -30,7 +30,8 @@ type powerFS struct {
 	left int        // calls until the power goes; negative: it stays
 
 	fault  func(op string) error // may fail a call
-	lies   string                // a planted bug: "sync", "dirs" or "late"
+	lies   string                // a planted bug: "sync", "dirs", "late" or "all"
+	nodes  []*node               // all that were ever made here
 	plain  bool                  // there are no unnamed files, no marks and no true renames
 	calls  int
 	awhile func() // what a sync of a file does when it knows what it will write
@@ -47,6 +48,7 @@ type node struct {
 	data, disk   []byte // of a file
 	dirty        map[int64]bool
 	mark, marked string
+	errors       int    // how often a sync of all has lost bytes of it
 	late         func() // the sync that a liar still owes
 }
 
@@ -61,6 +63,12 @@ type op struct {
 
 func newPowerFS(seed uint64) *powerFS {
 	return &powerFS{root: newDir(), rnd: rand.New(rand.NewPCG(seed, 11)), left: -1}
+}
+
+// made notes a new file or directory; the lock must be held.
+func (p *powerFS) made(n *node) *node {
+	p.nodes = append(p.nodes, n)
+	return n
 }
 
 func newDir() *node {
@@ -149,10 +157,10 @@ func (p *powerFS) open(name string, flag int) (file, error) {
 		if err := p.step("create"); err != nil {
 			return nil, err
 		}
-		n = &node{dirty: map[int64]bool{}}
+		n = p.made(&node{dirty: map[int64]bool{}})
 		dir.change(path.Base(name), n)
 	}
-	return &powerFile{p, n}, nil
+	return &powerFile{p, n, n.errors}, nil
 }
 
 func (p *powerFS) temp() (file, error) {
@@ -164,7 +172,7 @@ func (p *powerFS) temp() (file, error) {
 	if err := p.step("create"); err != nil {
 		return nil, err
 	}
-	return &powerFile{p, &node{dirty: map[int64]bool{}}}, nil
+	return &powerFile{p, p.made(&node{dirty: map[int64]bool{}}), 0}, nil
 }
 
 func (p *powerFS) link(f file, name string) error {
@@ -197,7 +205,7 @@ func (p *powerFS) mkdir(name string) error {
 	if err := p.step("mkdir"); err != nil {
 		return err
 	}
-	dir.change(path.Base(name), newDir())
+	dir.change(path.Base(name), p.made(newDir()))
 	return nil
 }
 
@@ -273,11 +281,46 @@ func (p *powerFS) sync(name string) error {
 	if p.lies == "dirs" {
 		return nil
 	}
+	n.settle()
+	return nil
+}
+
+// settle brings the names of a directory to the disk.
+func (n *node) settle() {
 	for _, o := range n.ops {
 		o.apply()
 	}
 	n.ops = nil
-	return nil
+}
+
+func (p *powerFS) syncAll() error {
+	if p.plain {
+		return errors.ErrUnsupported
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	err := p.step("syncall")
+	if err != nil && !errors.Is(err, syscall.EIO) || p.lies == "all" {
+		return err
+	}
+	for _, n := range append(p.nodes, p.root) {
+		switch {
+		case n.dir:
+			n.settle()
+		case err != nil && len(n.dirty) > 0: // as in sync
+			n.lose()
+			n.errors++
+		default:
+			n.flush()
+		}
+	}
+	return err
+}
+
+// lose calls what is dirty clean without writing it, as kernels do.
+func (n *node) lose() {
+	n.disk = append(n.disk, make([]byte, max(0, len(n.data)-len(n.disk)))...)
+	clear(n.dirty)
 }
 
 func (p *powerFS) free() (int64, error) { return -1, nil }
@@ -297,8 +340,19 @@ func (i powerInfo) IsDir() bool        { return i.mode.IsDir() }
 func (i powerInfo) Sys() any           { return nil }
 
 type powerFile struct {
-	p *powerFS
-	n *node
+	p      *powerFS
+	n      *node
+	errors int // of which it knows
+}
+
+func (f *powerFile) written() error {
+	f.p.mu.Lock()
+	defer f.p.mu.Unlock()
+	if f.p.lies != "told" && f.errors < f.n.errors {
+		f.errors = f.n.errors
+		return syscall.EIO
+	}
+	return nil
 }
 
 func (f *powerFile) ReadAt(b []byte, off int64) (int, error) {
@@ -352,8 +406,7 @@ func (f *powerFile) sync() error {
 	defer f.p.mu.Unlock()
 	if err := f.p.step("sync"); err != nil {
 		if errors.Is(err, syscall.EIO) { // the pages count as clean from now on
-			f.n.disk = append(f.n.disk, make([]byte, max(0, len(f.n.data)-len(f.n.disk)))...)
-			clear(f.n.dirty)
+			f.n.lose()
 		}
 		return err
 	}
@@ -473,6 +526,9 @@ func (p *powerFS) crash() *powerFS {
 	}
 	copies := map[*node]*node{}
 	q.root = p.survive(p.root, copies)
+	for _, n := range copies {
+		q.nodes = append(q.nodes, n)
+	}
 	return q
 }
 

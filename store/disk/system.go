@@ -21,6 +21,7 @@ type system interface {
 	rmdir(name string) error                    // a directory, if it is empty
 	list(name string) ([]fs.FileInfo, error)    // of a directory
 	sync(name string) error                     // of a directory
+	syncAll() error                             // of all files and directories; errors.ErrUnsupported
 	free() (int64, error)                       // bytes, or -1
 	close() error
 }
@@ -33,6 +34,7 @@ type file interface {
 	stat() (fs.FileInfo, error)
 	same(file) bool                // whether both are one file under two names
 	sync() error                   // bytes and size, and the mark
+	written() error                // of which a sync of all was made: an error of writing it, since it was opened
 	trim(size int64) (bool, error) // ends it at size, gives back what is reserved; tells whether its size changed
 	reserve(e extent.Extent) error // space, without changing its size
 	// copy copies n bytes from another file of the system without reading

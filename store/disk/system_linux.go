@@ -83,6 +83,34 @@ func wrapErrno(err error) error {
 	return err
 }
 
+// syncAll is syncfs(2), where that is known to make everything durable that was
+// written before: not every file system does so.
+func (s *osSystem) syncAll() error {
+	if s.lock == nil {
+		return errors.ErrUnsupported
+	}
+	fd := int(s.lock.Fd())
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(fd, &st); err != nil {
+		return err
+	}
+	if st.Type != unix.EXT4_SUPER_MAGIC && st.Type != unix.XFS_SUPER_MAGIC {
+		return errors.ErrUnsupported
+	}
+	return unix.Syncfs(fd)
+}
+
+// written asks by sync_file_range(2), which has nothing to write any more, and
+// tells of errors that its descriptor has not been told.
+func (f *osFile) written() error {
+	const wait = unix.SYNC_FILE_RANGE_WAIT_BEFORE | unix.SYNC_FILE_RANGE_WRITE | unix.SYNC_FILE_RANGE_WAIT_AFTER
+	for {
+		if err := unix.SyncFileRange(int(f.Fd()), 0, 0, wait); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
 func syncData(f *os.File) error {
 	for {
 		if err := unix.Fdatasync(int(f.Fd())); err != unix.EINTR {

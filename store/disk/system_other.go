@@ -14,6 +14,8 @@ const direct = 0
 func (s *osSystem) temp() (file, error)             { return nil, errors.ErrUnsupported }
 func (s *osSystem) link(file, string) error         { return errors.ErrUnsupported }
 func (s *osSystem) renameNew(from, to string) error { return errors.ErrUnsupported }
+func (s *osSystem) syncAll() error                  { return errors.ErrUnsupported }
+func (f *osFile) written() error                    { return nil }
 func syncData(f *os.File) error                     { return f.Sync() }
 func reserve(*os.File, int64, int64) error          { return errors.ErrUnsupported }
 func overlong(fs.FileInfo) bool                     { return false }

@@ -12,8 +12,8 @@ import (
 // whose names were there when it began, so that many small files at once share
 // a few of them.
 type tree struct {
-	sys   system
-	power bool
+	sys  system
+	rush *rush
 
 	standing sync.RWMutex // held while directories are removed, so that settled tells the truth
 	pruned   int          // how many were
@@ -30,9 +30,10 @@ const remembered = 4096
 
 // sync makes durable which names are in dir now.
 func (t *tree) sync(dir string) error {
-	if !t.power {
-		return nil
-	}
+	return t.rush.sync(func() error { return t.syncDir(dir) })
+}
+
+func (t *tree) syncDir(dir string) error {
 	t.mu.Lock()
 	g := t.groups[dir]
 	if g == nil {

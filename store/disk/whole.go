@@ -26,6 +26,7 @@ func (s *Store) PutWhole(ctx context.Context, id string, spec store.Spec, body [
 }
 
 func (s *Store) putWhole(o store.Object, final store.Final, body []byte) (store.Final, error) {
+	defer s.rush.enter()()
 	f, err := s.sys.temp()
 	named := false // whether it lies at onWay, as where there is no temp, or to replace another
 	if errors.Is(err, errors.ErrUnsupported) {
@@ -64,8 +65,5 @@ func (s *Store) fill(f file, body []byte) error {
 			return err
 		}
 	}
-	if !s.power {
-		return nil
-	}
-	return f.sync()
+	return s.rush.file(f)
 }
