@@ -71,6 +71,8 @@ func TestKilledClient(t *testing.T) {
 		t.Errorf("%d bytes were sent twice", n)
 	}
 	// Another day: it is all there.
+	for end := time.Now().Add(patience); l.look(&l.now) > 0 && time.Now().Before(end); time.Sleep(5 * time.Millisecond) { // until the line knows who was killed
+	}
 	before := l.carried()
 	c = send(t, l.URL, job{Options: quick(), Files: []*file{f}})
 	if e := c.arrives(s, f); !e.Item.Already {
