@@ -113,6 +113,9 @@ func TestCompanionDirectRefused(t *testing.T) {
 	if status := b.complete(t, 1, 2, 3); status != http.StatusBadRequest {
 		t.Errorf("with a small part in its middle: %d", status)
 	}
+	if status := b.complete(t); status != http.StatusBadRequest {
+		t.Errorf("of none of the parts that are there: %d", status)
+	}
 	if status := b.complete(t, 3, 1); status != http.StatusBadRequest {
 		t.Errorf("in another order: %d", status)
 	}

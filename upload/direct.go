@@ -238,6 +238,9 @@ func (s *Service) completeBlind(ctx context.Context, u *Record, numbers []int64)
 	if err != nil {
 		return u, err
 	}
+	if len(numbers) == 0 && len(all) > 0 {
+		return u, fmt.Errorf("%w: none of the %d parts that are here is named", ErrInvalid, len(all))
+	}
 	var parts []store.Part
 	size := int64(0)
 	for i, number := range numbers {
