@@ -30,7 +30,8 @@ func (s *Service) Direct(ctx context.Context) (store.Signing, error) {
 
 // Sign returns a request by which the client puts the bytes of p, which fill a
 // cell of the upload's grid, into the store itself. They count when Collect has
-// found them there. The request is zero if they are here already. It is
+// found them there. The request is zero if they are here already,
+// and the error ErrConflict if others are. It is
 // ErrIndirect where they have to come through Write, ErrNoCell where only these
 // have to.
 func (s *Service) Sign(ctx context.Context, id string, p store.Part) (*Record, store.Signed, error) {
@@ -45,7 +46,12 @@ func (s *Service) Sign(ctx context.Context, id string, p store.Part) (*Record, s
 		return u, none, ErrNoCell
 	case p.End > u.Size:
 		return u, none, ErrTooLarge
-	case u.Phase != Receiving, u.Ranges().Has(p.Extent):
+	case u.Phase != Receiving:
+		return u, none, nil
+	case u.Ranges().Has(p.Extent):
+		if crc, known := u.Sum(p.Extent); known && crc != p.CRC {
+			return u, none, ErrConflict
+		}
 		return u, none, nil
 	case !u.Grid.Fills(p.Extent, u.Size), len(u.Ranges().Missing(p.Extent)) != 1, u.Ranges().Missing(p.Extent).Len() != p.Len():
 		return u, none, ErrNoCell

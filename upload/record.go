@@ -95,6 +95,17 @@ func (p Phase) String() string {
 // waits only for others.
 func (u *Record) Whole() bool { return u.Phase == Held || u.Phase == Done }
 
+// Sum returns the checksum of a part that is loaded; false if none has these
+// bounds.
+func (u *Record) Sum(e extent.Extent) (store.CRC, bool) {
+	for _, p := range u.Parts {
+		if p.Extent == e {
+			return p.CRC, true
+		}
+	}
+	return 0, false
+}
+
 // Ranges returns which bytes the loaded parts cover.
 func (u *Record) Ranges() extent.Set {
 	s := make([]extent.Extent, len(u.Parts))

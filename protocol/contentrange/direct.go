@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/muleteer/muleteer/extent"
 	"github.com/muleteer/muleteer/internal/wire"
 	"github.com/muleteer/muleteer/store"
 	"github.com/muleteer/muleteer/upload"
@@ -102,18 +101,10 @@ func (h *handler) sent(ctx context.Context, a *answer) error {
 	if u.Phase == upload.Receiving && !u.Ranges().Has(q.Extent) {
 		return fmt.Errorf("%w: the storage has no such part", upload.ErrNoCell)
 	}
-	if crc, ok := sumOf(u, q.Extent); ok {
-		a.body = &body{sum: crc}
-	}
-	return a.told(u, false)
-}
-
-// sumOf is the checksum of a part that an upload has.
-func sumOf(u *upload.Record, e extent.Extent) (store.CRC, bool) {
-	for _, p := range u.Parts {
-		if p.Extent == e {
-			return p.CRC, true
+	if crc, known := u.Sum(q.Extent); known {
+		if a.body = (&body{sum: crc}); crc != *q.sum {
+			return upload.ErrConflict // somebody has put others
 		}
 	}
-	return 0, false
+	return a.told(u, false)
 }
