@@ -20,23 +20,31 @@ var errBlind = fmt.Errorf("%w: its parts go into the storage itself", ErrRefused
 // Direct tells what clients may put into the store themselves; nothing, if it is
 // zero.
 func (s *Service) Direct(ctx context.Context) (store.Signing, error) {
-	d, ok := s.Store.(store.Signer)
-	if !ok {
+	d, err := s.signer()
+	if err != nil {
 		return store.Signing{}, nil
 	}
 	signs, err := d.Signs(ctx)
 	return signs, storeError(err)
 }
 
+// signer returns the store as one that signs, or ErrIndirect.
+func (s *Service) signer() (store.Signer, error) {
+	d, ok := s.Store.(store.Signer)
+	if !ok {
+		return nil, ErrIndirect
+	}
+	return d, nil
+}
+
 // Sign returns a request by which the client puts the bytes of p, which fill a
 // cell of the upload's grid, into the store itself. They count when Collect has
-// found them there. The request is zero if they are here already,
-// and the error ErrConflict if others are. It is
-// ErrIndirect where they have to come through Write, ErrNoCell where only these
-// have to.
+// found them there. The request is zero if they are here already, and the error
+// ErrConflict if others are. It is ErrIndirect where they have to come through
+// Write, ErrNoCell where only these have to.
 func (s *Service) Sign(ctx context.Context, id string, p store.Part) (*Record, store.Signed, error) {
 	var none store.Signed
-	u, d, _, err := s.signer(ctx, id, p.Extent)
+	u, d, _, err := s.signing(ctx, id, p.Extent)
 	switch {
 	case err != nil:
 		return u, none, err
@@ -68,7 +76,7 @@ func (s *Service) Sign(ctx context.Context, id string, p store.Part) (*Record, s
 // itself, of an upload that was begun as Blind. It has come when Numbered tells
 // of it, and counts when Complete names it; how large it is shows only then.
 func (s *Service) SignNumbered(ctx context.Context, id string, number int64) (store.Signed, error) {
-	u, d, signs, err := s.signer(ctx, id, extent.Extent{})
+	u, d, signs, err := s.signing(ctx, id, extent.Extent{})
 	switch {
 	case err != nil:
 		return store.Signed{}, err
@@ -84,8 +92,9 @@ func (s *Service) SignNumbered(ctx context.Context, id string, number int64) (st
 	return s.signed(ctx, d, u, number, nil)
 }
 
-// signer returns an upload, and the store as one that signs for it.
-func (s *Service) signer(ctx context.Context, id string, e extent.Extent) (*Record, store.Signer, store.Signing, error) {
+// signing returns an upload for which the caller may have something signed, and
+// what signs it.
+func (s *Service) signing(ctx context.Context, id string, e extent.Extent) (*Record, store.Signer, store.Signing, error) {
 	if err := s.authorize(ctx, MayWrite); err != nil {
 		return nil, nil, store.Signing{}, err
 	}
@@ -93,11 +102,14 @@ func (s *Service) signer(ctx context.Context, id string, e extent.Extent) (*Reco
 	if err != nil {
 		return u, nil, store.Signing{}, err
 	}
+	d, err := s.signer()
+	if err != nil {
+		return u, nil, store.Signing{}, err
+	}
 	signs, err := s.Direct(ctx)
 	if err == nil && (signs.Origin == "" || len(u.Sources) > 0) {
 		err = ErrIndirect
 	}
-	d, _ := s.Store.(store.Signer)
 	return u, d, signs, err
 }
 
@@ -179,9 +191,9 @@ func (u *Record) awaits(e extent.Extent) bool {
 
 // arrived returns those of the missing cells of e that are in the store.
 func (s *Service) arrived(ctx context.Context, u *Record, e extent.Extent) ([]store.Part, error) {
-	d, ok := s.Store.(store.Signer)
-	if !ok {
-		return nil, nil
+	d, err := s.signer()
+	if err != nil {
+		return nil, nil // there is no such thing any more
 	}
 	cells := map[int64]extent.Extent{}
 	first, last := int64(0), int64(0)
@@ -216,12 +228,12 @@ func (s *Service) arrived(ctx context.Context, u *Record, e extent.Extent) ([]st
 // blindly returns the parts of an upload that clients have put by numbers, as far
 // as they are in the store.
 func (s *Service) blindly(ctx context.Context, u *Record) (map[int64]store.Arrival, error) {
-	d, ok := s.Store.(store.Signer)
-	if !ok {
-		return nil, ErrIndirect
+	d, err := s.signer()
+	if err != nil {
+		return nil, err
 	}
 	all := map[int64]store.Arrival{}
-	for a, err := range d.Arrived(ctx, u.object(), 1, maxNumber) {
+	for a, err := range d.Arrived(ctx, u.object(), 1, MaxNumber) {
 		if err != nil {
 			return nil, storeError(err)
 		}

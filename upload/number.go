@@ -10,8 +10,8 @@ import (
 	"github.com/muleteer/muleteer/extent"
 )
 
-// maxNumber is the highest number of a part, as S3 has it.
-const maxNumber = 10_000
+// MaxNumber is the highest number of a part, as S3 has it.
+const MaxNumber = 10_000
 
 // WriteNumbered takes a part by its number, from 1, instead of its offset; c.Len
 // must be known, and c.At is ignored. Parts are nearly always of one size, but
@@ -24,7 +24,7 @@ func (s *Service) WriteNumbered(ctx context.Context, id string, number int64, c 
 	if err := s.authorize(ctx, MayWrite); err != nil {
 		return nil, err
 	}
-	if number < 1 || number > maxNumber || c.Len < 0 {
+	if number < 1 || number > MaxNumber || c.Len < 0 {
 		return nil, fmt.Errorf("%w: part %d of %d bytes", ErrInvalid, number, c.Len)
 	}
 	u, err := s.load(ctx, id, extent.Extent{})
@@ -103,7 +103,7 @@ func (s *Service) Numbered(ctx context.Context, id string) (*Record, []Numbered,
 		here = extent.Of(extent.Extent{End: u.Size})
 	}
 	for _, e := range here {
-		for number := u.firstIn(e); number > 0 && number <= maxNumber; number++ {
+		for number := u.firstIn(e); number > 0 && number <= MaxNumber; number++ {
 			part := u.part(number)
 			if part.Empty() || !e.Contains(part) {
 				break

@@ -82,7 +82,7 @@ func (h *handler) sign(w http.ResponseWriter, r *http.Request) error {
 		if err != nil && !(errors.Is(err, upload.ErrGone) && t.Do == "abort") {
 			return err
 		}
-		if t.Do == "" || t.Do == "part" && (t.Number < 1 || t.Number > mostParts) {
+		if t.Do == "" || t.Do == "part" && (t.Number < 1 || t.Number > upload.MaxNumber) {
 			return fmt.Errorf("there is no request %.10q for part %d: %w", said.Method, t.Number, upload.ErrInvalid)
 		}
 		verb := map[string]upload.Verb{"list": upload.MayLook, "abort": upload.MayRemove}[t.Do]

@@ -86,13 +86,10 @@ func (h *handler) place(r *http.Request, u *upload.Record, key string, number in
 	return place{signed.URL, int64(time.Until(signed.Until).Seconds())}, err
 }
 
-// mostParts is the highest number of a part, as S3 has it.
-const mostParts = 10_000
-
 func partNumber(text string) (int64, error) {
 	n, err := wire.Int(text)
-	if err != nil || n < 1 || n > mostParts {
-		return 0, fmt.Errorf("%.10q is no number of a part, which are from 1 to %d: %w", text, mostParts, upload.ErrInvalid)
+	if err != nil || n < 1 || n > upload.MaxNumber {
+		return 0, fmt.Errorf("%.10q is no number of a part, which are from 1 to %d: %w", text, upload.MaxNumber, upload.ErrInvalid)
 	}
 	return n, nil
 }

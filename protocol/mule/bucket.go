@@ -125,7 +125,7 @@ func (h *handler) asExpected(number, size, whole int64) bool {
 // part takes a chunk.
 func (h *handler) part(ctx context.Context, w http.ResponseWriter, r *http.Request, u *upload.Record, text string) error {
 	number, err := wire.Int(text)
-	if err != nil || text == "" || number > mostParts {
+	if err != nil || text == "" || number > upload.MaxNumber {
 		return fmt.Errorf("%w: %.10q is no number of a part", upload.ErrInvalid, text)
 	}
 	if r.ContentLength < 0 {

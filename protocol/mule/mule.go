@@ -57,9 +57,6 @@ func newHandler(s *upload.Service, o Options) *handler {
 // another one.
 const usualChunk = 6 << 20
 
-// mostParts is how many chunks a file has at most, as S3 has it.
-const mostParts = 10_000
-
 // Handler answers at Options.Base, those who may upload. It may be called
 // concurrently.
 func Handler(s *upload.Service, o Options) http.Handler {

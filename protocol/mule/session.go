@@ -110,8 +110,8 @@ func (h *handler) said(r *http.Request) (n upload.New, dated bool, err error) {
 	if n.Size, err = wire.Int(q.Get("filesize")); err != nil || q.Get("filesize") == "" {
 		return n, false, fmt.Errorf("%w: filesize is no number of bytes", upload.ErrInvalid)
 	}
-	if (n.Size-1)/h.Chunk >= mostParts {
-		return n, false, fmt.Errorf("%w: it has more than %d chunks of %d bytes", upload.ErrTooLarge, mostParts, h.Chunk)
+	if (n.Size-1)/h.Chunk >= upload.MaxNumber {
+		return n, false, fmt.Errorf("%w: it has more than %d chunks of %d bytes", upload.ErrTooLarge, upload.MaxNumber, h.Chunk)
 	}
 	modified := cmp.Or(q.Get("last_modified"), "0")
 	if !strings.Contains(n.Type, "/") || len(n.Type) > wire.NameLimit || strings.ContainsFunc(n.Type, func(c rune) bool { return c < ' ' || c > '~' }) {
