@@ -61,20 +61,16 @@ func TestStore(t *testing.T) {
 		prefix, query string
 		limit         int64
 		memory        int64
-		long          bool // only with MULETEER_LONG=1
 	}{
 		"plain":         {limit: 1 << 30},
 		"prefix":        {prefix: "some/where", query: "&direct=1"},
 		"little memory": {memory: 8 << 20},
 		"equal parts":   {query: "&parts=equal"},
 		"CRC-32C":       {query: "&checksum=crc32c"},
-		"MD5":           {query: "&checksum=md5", long: true},
-		"no checksums":  {query: "&checksum=none", long: true},
+		"MD5":           {query: "&checksum=md5"},
+		"no checksums":  {query: "&checksum=none"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if c.long && os.Getenv("MULETEER_LONG") != "1" {
-				t.Skip("it differs from the others by the checksum alone; MULETEER_LONG=1 runs it")
-			}
 			t.Parallel()
 			storetest.Run(t, func(t *testing.T) store.Store {
 				o := Options{Limit: c.limit}
