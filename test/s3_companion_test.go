@@ -125,6 +125,20 @@ func TestCompanionDirectRefused(t *testing.T) {
 	if status := b.complete(t, 1, 2, 3); status != http.StatusRequestEntityTooLarge {
 		t.Errorf("15 MiB where 11 are allowed: %d", status)
 	}
+	req, err := http.NewRequestWithContext(t.Context(), "PATCH", b.URL("/tus/"+b.id), strings.NewReader("by another protocol"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"} {
+		req.Header.Set(name, value)
+	}
+	resp, err := b.http.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.Body.Close(); resp.StatusCode != http.StatusForbidden {
+		t.Errorf("bytes by tus: %s", resp.Status)
+	}
 	late := b.place(t, 1)
 	if status := b.ask(t, "DELETE", b.at(""), nil, nil); status != http.StatusOK {
 		t.Errorf("removing it: %d", status)
